@@ -1,0 +1,60 @@
+# The two commands that matter: `make demo` and `make test`. Each sets up all that it needs in .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PROTOS := $(wildcard protos/apg/*/v*/*.proto)
+
+.PHONY: help demo test check proto proto-check format lock bench clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
+
+demo: $(BIN)/.run-ready  ## Start a small mesh with a real Envoy, change it by a sentence, measure the result
+	$(BIN)/apg demo
+
+test: $(BIN)/.dev-ready  ## Run all tests, with real Envoys
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: $(BIN)/.dev-ready proto-check  ## ruff, mypy --strict, lint-imports, drift of generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(BIN)/.dev-ready  ## Let ruff format and fix what it can
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+proto: $(BIN)/.dev-ready  ## Generate Python code from protos/
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . \
+	  --python_out=. --mypy_out=quiet:. --grpc_python_out=. --mypy_grpc_out=quiet:. $(PROTOS)
+	@rm -f protos/apg/xds/v3/*_pb2_grpc.py*   # xDS services are served from bytes: xds/stream.py
+
+proto-check: $(BIN)/.dev-ready
+	$(BIN)/python tests/proto_drift.py
+
+lock: $(BIN)/.dev-ready  ## Pin all dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements/run.lock
+	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header \
+	  --custom-compile-command "make lock" pyproject.toml --group dev -c requirements/run.lock -o requirements/dev.lock
+
+bench: $(BIN)/.dev-ready  ## Run the benchmarks
+	$(BIN)/python -m benchmarks propagation
+
+clean:  ## Remove everything that these commands made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .apg
+
+$(BIN)/.venv-ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "APG Mesh needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(BIN)/.run-ready: $(BIN)/.venv-ready requirements/run.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(BIN)/.dev-ready: $(BIN)/.run-ready requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
