@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard protos/apg/*/v*/*.proto)
 
-.PHONY: help demo test check proto proto-check format lock bench clean
+.PHONY: help demo test check proto protoc proto-check format lock bench clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -25,10 +25,12 @@ format: $(BIN)/.dev-ready  ## Let ruff format and fix what it can
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-proto: $(BIN)/.dev-ready  ## Generate Python code from protos/
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . \
+proto: $(BIN)/.dev-ready protoc  ## Generate Python code from protos/
+
+protoc:
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m grpc_tools.protoc -I . \
 	  --python_out=. --mypy_out=quiet:. --grpc_python_out=. --mypy_grpc_out=quiet:. $(PROTOS)
-	@rm -f protos/apg/xds/v3/*_pb2_grpc.py*   # xDS services are served from bytes: xds/stream.py
+	@rm -f protos/apg/xds/v3/*_pb2_grpc.py*   # the xDS services are served from bytes: xds/server.py
 
 proto-check: $(BIN)/.dev-ready
 	$(BIN)/python tests/proto_drift.py

@@ -1,0 +1,1 @@
+"""The process: configuration, operations, the admin API, the reconciler and the command line."""

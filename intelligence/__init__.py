@@ -1,0 +1,1 @@
+"""Proposes, never applies: intents from sentences. Forecasts, anomalies and healing come later."""

@@ -17,9 +17,7 @@ class Mesh:
 
     revision: int = 0
     services: Mapping[ServiceKey, Service] = field(default_factory=lambda: MappingProxyType({}))
-    endpoints: Mapping[ServiceKey, Mapping[EndpointKey, Endpoint]] = field(
-        default_factory=lambda: MappingProxyType({})
-    )
+    endpoints: Mapping[ServiceKey, Mapping[EndpointKey, Endpoint]] = field(default_factory=lambda: MappingProxyType({}))
     documents: Mapping[DocumentKey, Document] = field(default_factory=lambda: MappingProxyType({}))
 
     def after(self, changes: Iterable[Change], *, revision: int | None = None) -> Mesh:

@@ -1150,7 +1150,11 @@ class GetFleetStatusResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     PROXIES_FIELD_NUMBER: _builtins.int
+    PUBLISHED_REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.int
+    """the mesh's newest"""
+    published_revision: _builtins.int
+    """the newest that the streams serve; behind `revision` for milliseconds, as a rule"""
     @_builtins.property
     def proxies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proxy]: ...
     def __init__(
@@ -1158,10 +1162,11 @@ class GetFleetStatusResponse(_message.Message):
         *,
         revision: _builtins.int = ...,
         proxies: _abc.Iterable[Global___Proxy] | None = ...,
+        published_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["proxies", b"proxies", "revision", b"revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["proxies", b"proxies", "published_revision", b"published_revision", "revision", b"revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

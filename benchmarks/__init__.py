@@ -1,0 +1,1 @@
+"""What this mesh costs and how fast it is, as figures beside something that ran in the same minutes."""

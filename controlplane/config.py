@@ -1,0 +1,204 @@
+"""The configuration: defaults, then a TOML file, then the environment, then flags; one frozen value, checked once."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from controlplane.errors import ConfigError
+
+FILE = Path("apg.toml")
+PREFIX = "APG_"
+
+_LEVELS = ("debug", "info", "warning", "error")
+_MIN_TOKEN = 16  # characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
+
+    xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
+    debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
+    """
+
+    xds_address: str = "127.0.0.1:18000"
+    xds_tls_cert: Path | None = None
+    xds_tls_key: Path | None = None
+    xds_client_ca: Path | None = None
+    xds_plaintext: bool = False
+    admin_address: str = "127.0.0.1:18001"
+    admin_token_file: Path | None = None
+    admin_tls_cert: Path | None = None
+    admin_tls_key: Path | None = None
+    state: Path = Path(".apg/mesh.db")
+    ollama_host: str | None = None
+    ollama_model: str = "llama3.2:3b"
+    ollama_timeout: float = 30.0
+    debounce_ms: int = 5
+    debounce_ceiling_ms: int = 100
+    log_level: str = "info"
+    admin_token: str | None = field(default=None, repr=False, init=False)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError."""
+        for name in ("xds_address", "admin_address"):
+            _address(name, getattr(self, name))
+        _pair("xds_tls_cert", self.xds_tls_cert, "xds_tls_key", self.xds_tls_key)
+        _pair("admin_tls_cert", self.admin_tls_cert, "admin_tls_key", self.admin_tls_key)
+        if self.xds_client_ca is not None and self.xds_tls_cert is None:
+            raise ConfigError("xds_client_ca: got one without xds_tls_cert, want both: clients are checked over TLS")
+        if self.log_level not in _LEVELS:
+            raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
+        if not 0 <= self.debounce_ms <= self.debounce_ceiling_ms <= 10_000:
+            raise ConfigError(
+                f"debounce_ms: got {self.debounce_ms} with debounce_ceiling_ms {self.debounce_ceiling_ms}, "
+                "want 0 or more, a ceiling that is not lower, and 10000 at most"
+            )
+        if not 0 < self.ollama_timeout <= 600:
+            raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if self.admin_token_file is not None:
+            object.__setattr__(self, "admin_token", _token(self.admin_token_file))
+        self._refuse_open_doors()
+
+    def _refuse_open_doors(self) -> None:
+        """Whatever changes the mesh is authenticated outside loopback, and encrypted; xDS is encrypted, or said not to
+        be."""
+        if not _is_loopback(self.admin_address) and (self.admin_token is None or self.admin_tls_cert is None):
+            raise ConfigError(
+                f"admin_address: got {self.admin_address}, which others can reach; "
+                "want admin_token_file, admin_tls_cert and admin_tls_key with it, or a loopback address"
+            )
+        if not _is_loopback(self.xds_address) and self.xds_tls_cert is None and not self.xds_plaintext:
+            raise ConfigError(
+                f"xds_address: got {self.xds_address}, which others can reach; want xds_tls_cert and xds_tls_key with "
+                "it (and xds_client_ca), or xds_plaintext = true where the network is trusted, or a loopback address"
+            )
+
+
+def load(
+    *, file: Path | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> Config:
+    """The configuration from all its sources. `file` must exist if it is named; ./apg.toml need not.
+
+    Raises:
+        ConfigError: with the source, the setting, what it is and what it should be.
+    """
+    values: dict[str, Any] = {}
+    values |= _from_file(file)
+    values |= _from_environment(os.environ if environment is None else environment)
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    return Config(**values)
+
+
+def _from_file(file: Path | None) -> dict[str, Any]:
+    path = file or FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if file is None:
+            return {}
+        raise ConfigError(f"{path}: no such file: want a TOML file, or no --config") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}: want a readable TOML file") from error
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}: want TOML") from error
+    return {name: _typed(f"{path}: {name}", name, value) for name, value in table.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for name in _settings():
+        variable = PREFIX + name.upper()
+        if (text := environment.get(variable)) is not None:
+            values[name] = _typed(f"${variable}", name, _parsed(text, _settings()[name]))
+    return values
+
+
+def _settings() -> dict[str, str]:
+    """The settings, and their types as written in `Config`."""
+    return {item.name: str(item.type) for item in dataclasses.fields(Config) if item.init}
+
+
+def _parsed(text: str, type: str) -> object:
+    """A variable's text as the type that it is to have, if it can be."""
+    if type == "bool":
+        return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
+    if type in ("int", "float"):
+        try:
+            return int(text) if type == "int" else float(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _typed(where: str, name: str, value: object) -> object:
+    """`value` as the setting's type. Raises ConfigError."""
+    type = _settings().get(name)
+    if type is None:
+        from difflib import get_close_matches
+
+        close = get_close_matches(name, _settings(), n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ConfigError(f"{where}: no such setting: want one of {', '.join(_settings())}{hint}")
+    wanted = type.removesuffix(" | None")
+    fits = {
+        "bool": isinstance(value, bool),
+        "int": isinstance(value, int) and not isinstance(value, bool),
+        "float": isinstance(value, int | float) and not isinstance(value, bool),
+        "str": isinstance(value, str),
+        "Path": isinstance(value, str),
+    }
+    if not fits[wanted]:
+        words = {
+            "bool": "true or false",
+            "int": "a whole number",
+            "float": "a number",
+            "str": "a text",
+            "Path": "a path",
+        }
+        raise ConfigError(f"{where}: got {value!r}, want {words[wanted]}")
+    return Path(str(value)) if wanted == "Path" else value
+
+
+def _address(name: str, address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 <= int(port) <= 65535:
+        raise ConfigError(f"{name}: got {address!r}, want HOST:PORT, such as 127.0.0.1:18000")
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name: who knows where it leads
+
+
+def _pair(one_name: str, one: object, other_name: str, other: object) -> None:
+    if (one is None) != (other is None):
+        given, lacking = (one_name, other_name) if other is None else (other_name, one_name)
+        raise ConfigError(f"{given}: got it without {lacking}, want both or neither")
+
+
+def _token(path: Path) -> str:
+    try:
+        mode, token = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"admin_token_file: {path}: {error}: want a readable text file") from error
+    if mode & 0o077:
+        raise ConfigError(f"admin_token_file: {path} can be read by others (mode {mode & 0o777:o}): want mode 600")
+    if len(token) < _MIN_TOKEN or not token.isascii() or any(character.isspace() for character in token):
+        raise ConfigError(f"admin_token_file: {path}: want {_MIN_TOKEN} or more ASCII characters without spaces")
+    return token

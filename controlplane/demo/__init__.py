@@ -1,0 +1,1 @@
+"""The demo: its backends, its traffic and its story. Nothing in the control plane needs it."""

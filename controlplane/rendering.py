@@ -1,0 +1,39 @@
+"""Documents and Envoy resources as YAML, for people and their diffs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from typing import Any
+
+import yaml
+from betterproto2 import Casing, Message
+
+from registry.model import Document
+from xds.resource import Resource
+from xds.resource_types import ResourceType
+
+
+def document_yaml(document: Document | None) -> str:
+    """A document in the field order that people write; "" for None."""
+    if document is None:
+        return ""
+    body = json.loads(document.body)
+    first = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}
+    return _yaml({**first, **body})
+
+
+def resource_yaml(resource: Resource | None) -> str:
+    """An Envoy resource with the field names of Envoy's documentation; "" for None."""
+    if resource is None:
+        return ""
+    return _yaml(_message_class(resource.type).parse(resource.body).to_dict(casing=Casing.SNAKE))
+
+
+def _message_class(type: ResourceType) -> type[Message]:
+    module, name = type.message.split(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]  # named by our own table
+
+
+def _yaml(value: dict[str, Any]) -> str:
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

@@ -1,0 +1,55 @@
+"""Cluster: how to reach a backend. Its endpoints come by EDS, so a cluster changes only when its policy does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from envoy_data_plane.envoy.config.cluster.v3 import (
+    Cluster,
+    ClusterDiscoveryType,
+    ClusterEdsClusterConfig,
+    ClusterLbPolicy,
+)
+from envoy_data_plane.envoy.config.core.v3 import (
+    AggregatedConfigSource,
+    ApiVersion,
+    ConfigSource,
+    Http2ProtocolOptions,
+)
+from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
+    HttpProtocolOptions,
+    HttpProtocolOptionsExplicitHttpConfig,
+)
+from envoy_data_plane.google.protobuf import Any
+
+from registry.model import Protocol
+from xds.encoder import pack
+
+_CONNECT_TIMEOUT = timedelta(seconds=2)
+_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def cluster(name: str, protocol: Protocol) -> Cluster:
+    """The cluster `name`, whose endpoints speak `protocol`."""
+    return Cluster(
+        name=name,
+        type=ClusterDiscoveryType.EDS,
+        eds_cluster_config=ClusterEdsClusterConfig(eds_config=ads()),
+        connect_timeout=_CONNECT_TIMEOUT,
+        lb_policy=ClusterLbPolicy.LEAST_REQUEST,
+        typed_extension_protocol_options=_protocol_options(protocol),
+    )
+
+
+def ads() -> ConfigSource:
+    """The aggregated stream that brought this resource."""
+    return ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
+
+
+def _protocol_options(protocol: Protocol) -> dict[str, Any]:
+    match protocol:
+        case Protocol.HTTP:
+            return {}
+        case Protocol.HTTP2:
+            explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
+            return {_HTTP_OPTIONS: pack(HttpProtocolOptions(explicit_http_config=explicit))}

@@ -1,0 +1,129 @@
+"""HTTPRoute filters in Envoy's words: header modifiers, redirects and rewrites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from envoy_data_plane.envoy.config.core.v3 import (
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+)
+from envoy_data_plane.envoy.config.route.v3 import (
+    RedirectAction,
+    RedirectActionRedirectResponseCode,
+    RouteAction,
+)
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatchAndSubstitute, RegexMatcher
+
+from policy.http_route import HTTPHeaderFilter, HTTPPathModifier, HTTPRequestRedirect, HTTPRouteFilter, HTTPURLRewrite
+
+_REDIRECT_CODES = {
+    301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
+    302: RedirectActionRedirectResponseCode.FOUND,
+    303: RedirectActionRedirectResponseCode.SEE_OTHER,
+    307: RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
+    308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
+}
+
+
+@dataclass(slots=True)
+class HeaderEdits:
+    """The four header fields that routes and weighted clusters have alike."""
+
+    request_headers_to_add: list[HeaderValueOption] = field(default_factory=list)
+    request_headers_to_remove: list[str] = field(default_factory=list)
+    response_headers_to_add: list[HeaderValueOption] = field(default_factory=list)
+    response_headers_to_remove: list[str] = field(default_factory=list)
+
+
+def header_edits(filters: Iterable[HTTPRouteFilter]) -> HeaderEdits:
+    """What the header modifiers among `filters` do, in their order."""
+    edits = HeaderEdits()
+    for item in filters:
+        if item.request_header_modifier is not None:
+            edits.request_headers_to_add += _added(item.request_header_modifier)
+            edits.request_headers_to_remove += item.request_header_modifier.remove
+        if item.response_header_modifier is not None:
+            edits.response_headers_to_add += _added(item.response_header_modifier)
+            edits.response_headers_to_remove += item.response_header_modifier.remove
+    return edits
+
+
+def redirect(filters: Iterable[HTTPRouteFilter], *, prefix: str | None) -> RedirectAction | None:
+    """The redirect among `filters`, if there is one. `prefix` is the path prefix that the rule matched, if it was one."""
+    for item in filters:
+        if item.request_redirect is not None:
+            return _redirect(item.request_redirect, prefix)
+    return None
+
+
+def rewrite(action: RouteAction, filters: Iterable[HTTPRouteFilter], *, prefix: str | None) -> None:
+    """Puts the rewrite among `filters`, if there is one, into `action`."""
+    for item in filters:
+        if item.url_rewrite is not None:
+            _rewrite(action, item.url_rewrite, prefix)
+
+
+def _added(modifier: HTTPHeaderFilter) -> list[HeaderValueOption]:
+    actions = HeaderValueOptionHeaderAppendAction
+    return [
+        HeaderValueOption(header=HeaderValue(key=header.name, value=header.value), append_action=action)
+        for headers, action in (
+            (modifier.set, actions.OVERWRITE_IF_EXISTS_OR_ADD),
+            (modifier.add, actions.APPEND_IF_EXISTS_OR_ADD),
+        )
+        for header in headers
+    ]
+
+
+def _redirect(redirect: HTTPRequestRedirect, prefix: str | None) -> RedirectAction:
+    action = RedirectAction(response_code=_REDIRECT_CODES[redirect.status_code])
+    if redirect.scheme is not None:
+        action.scheme_redirect = redirect.scheme
+    if redirect.hostname is not None:
+        action.host_redirect = redirect.hostname
+    if redirect.port is not None:
+        action.port_redirect = redirect.port
+    if redirect.path is not None:
+        if redirect.path.type == "ReplaceFullPath":
+            action.path_redirect = redirect.path.replace_full_path
+        else:
+            action.regex_rewrite = _replace_prefix(redirect.path, prefix)
+    return action
+
+
+def _rewrite(action: RouteAction, rewrite: HTTPURLRewrite, prefix: str | None) -> None:
+    if rewrite.hostname is not None:
+        action.host_rewrite_literal = rewrite.hostname
+    if rewrite.path is not None:
+        if rewrite.path.type == "ReplaceFullPath":
+            action.regex_rewrite = RegexMatchAndSubstitute(
+                pattern=RegexMatcher(regex="^/.*$"), substitution=_literal(rewrite.path.replace_full_path or "/")
+            )
+        else:
+            action.regex_rewrite = _replace_prefix(rewrite.path, prefix)
+
+
+def _replace_prefix(path: HTTPPathModifier, prefix: str | None) -> RegexMatchAndSubstitute:
+    """Gateway API, HTTPPathModifier.replacePrefixMatch: "/foo" replaced by "/" turns "/foo/bar" into "/bar" and "/foo"
+    into "/". Envoy's own `prefix_rewrite` would turn it into "//bar", so the slash after the prefix is matched too."""
+    old = (prefix or "/").rstrip("/")
+    new = (path.replace_prefix_match or "").rstrip("/")
+    if new:
+        return RegexMatchAndSubstitute(
+            pattern=RegexMatcher(regex=f"^{_quoted(old)}(/.*)?$" if old else "^(/.*)$"),
+            substitution=f"{_literal(new)}\\1",
+        )
+    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=f"^{_quoted(old)}/*"), substitution="/")
+
+
+def _quoted(text: str) -> str:
+    """`text` as an RE2 expression for itself."""
+    return "".join(character if character.isalnum() or character in "/_" else f"\\{character}" for character in text)
+
+
+def _literal(text: str) -> str:
+    """`text` as an RE2 substitution for itself."""
+    return text.replace("\\", "\\\\")

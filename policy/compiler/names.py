@@ -1,0 +1,21 @@
+"""The names of compiled resources. Operators meet them in Envoy's statistics, so they say what they are."""
+
+from __future__ import annotations
+
+from policy.backends import Backend
+from registry.model import DocumentKey
+
+
+def group(gateway: DocumentKey) -> str:
+    """The group of proxies that serve a Gateway: their `node.cluster`."""
+    return f"{gateway.namespace}/{gateway.name}"
+
+
+def listener(gateway: DocumentKey, port: int) -> str:
+    """An Envoy listener and its route configuration: all of a Gateway's listeners on one port are one of each."""
+    return f"{gateway.namespace}/{gateway.name}/{port}"
+
+
+def cluster(backend: Backend) -> str:
+    """A cluster and its load assignment: a service, or one version of it."""
+    return str(backend)

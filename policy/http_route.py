@@ -1,0 +1,245 @@
+"""HTTPRoute (Gateway API v1): which requests go where, and what happens to them on the way."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from policy.shapes import (
+    LIST,
+    BaseDocument,
+    Duration,
+    Hostname,
+    NamespaceName,
+    ObjectName,
+    Port,
+    PreciseHostname,
+    Shape,
+)
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+MAX_WEIGHT = 1_000_000
+_MAX_PATH = 1024
+_MAX_VALUE = 4096
+_FORBIDDEN_IN_PATH = ("//", "/./", "/../", "%2f", "%2F", "#")
+_FORBIDDEN_AT_END = ("/..", "/.")
+
+
+def _path(value: str) -> str:
+    """Gateway API, HTTPPathMatch: an absolute path in normal form."""
+    if not value.startswith("/"):
+        raise ValueError('a path that begins with "/"')
+    for part in _FORBIDDEN_IN_PATH:
+        if part in value:
+            raise ValueError(f'a path without "{part}"')
+    if value.endswith(_FORBIDDEN_AT_END):
+        raise ValueError('a path that does not end in "." or ".."')
+    return value
+
+
+def _regex(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"a regular expression (RE2): {error}") from None
+    return value
+
+
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$", max_length=256)]
+"""RFC 7230 token."""
+HeaderValue = Annotated[str, StringConstraints(pattern=r"^[^\x00\r\n]*$", min_length=1, max_length=_MAX_VALUE)]
+Path = Annotated[str, StringConstraints(max_length=_MAX_PATH), AfterValidator(_path)]
+
+
+class HTTPPathMatch(Shape):
+    type: Literal["Exact", "PathPrefix", "RegularExpression"] = "PathPrefix"
+    value: Annotated[str, StringConstraints(min_length=1, max_length=_MAX_PATH)] = "/"
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> HTTPPathMatch:
+        (_regex if self.type == "RegularExpression" else _path)(self.value)
+        return self
+
+
+class _ValueMatch(Shape):
+    type: Literal["Exact", "RegularExpression"] = "Exact"
+    name: HeaderName
+    value: HeaderValue
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> _ValueMatch:
+        if self.type == "RegularExpression":
+            _regex(self.value)
+        return self
+
+
+class HTTPHeaderMatch(_ValueMatch):
+    """A header; its name in any case."""
+
+
+class HTTPQueryParamMatch(_ValueMatch):
+    """A parameter of the query string."""
+
+
+class HTTPRouteMatch(Shape):
+    """Conditions that must all hold."""
+
+    path: HTTPPathMatch = HTTPPathMatch()
+    headers: Annotated[tuple[HTTPHeaderMatch, ...], LIST, Field(max_length=16)] = ()
+    query_params: Annotated[tuple[HTTPQueryParamMatch, ...], LIST, Field(max_length=16)] = ()
+    method: Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] | None = None
+
+
+class HTTPHeader(Shape):
+    name: HeaderName
+    value: HeaderValue
+
+
+class HTTPHeaderFilter(Shape):
+    """Headers to set (replacing), to add (appending) and to remove."""
+
+    set: Annotated[tuple[HTTPHeader, ...], LIST, Field(max_length=16)] = ()
+    add: Annotated[tuple[HTTPHeader, ...], LIST, Field(max_length=16)] = ()
+    remove: Annotated[tuple[HeaderName, ...], LIST, Field(max_length=16)] = ()
+
+
+class HTTPPathModifier(Shape):
+    type: Literal["ReplaceFullPath", "ReplacePrefixMatch"]
+    replace_full_path: Path | None = None
+    replace_prefix_match: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_type_names(self) -> HTTPPathModifier:
+        full, prefix = self.replace_full_path is not None, self.replace_prefix_match is not None
+        if (full, prefix) != (self.type == "ReplaceFullPath", self.type == "ReplacePrefixMatch"):
+            raise ValueError(f"just the field {self.type[0].lower()}{self.type[1:]} beside its type")
+        return self
+
+
+class HTTPRequestRedirect(Shape):
+    scheme: Literal["http", "https"] | None = None
+    hostname: PreciseHostname | None = None
+    path: HTTPPathModifier | None = None
+    port: Port | None = None
+    status_code: Literal[301, 302, 303, 307, 308] = 302
+
+
+class HTTPURLRewrite(Shape):
+    hostname: PreciseHostname | None = None
+    path: HTTPPathModifier | None = None
+
+
+_FILTER_FIELDS = {
+    "RequestHeaderModifier": "request_header_modifier",
+    "ResponseHeaderModifier": "response_header_modifier",
+    "RequestRedirect": "request_redirect",
+    "URLRewrite": "url_rewrite",
+}
+
+
+class HTTPRouteFilter(Shape):
+    """One filter: the field that its type names, and no other."""
+
+    type: Literal["RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"]
+    request_header_modifier: HTTPHeaderFilter | None = None
+    response_header_modifier: HTTPHeaderFilter | None = None
+    request_redirect: HTTPRequestRedirect | None = None
+    url_rewrite: HTTPURLRewrite | None = None
+
+    @model_validator(mode="after")
+    def _has_what_its_type_names(self) -> HTTPRouteFilter:
+        given = [name for name in _FILTER_FIELDS.values() if getattr(self, name) is not None]
+        if given != [_FILTER_FIELDS[self.type]]:
+            raise ValueError(f"just the field {self.type[0].lower()}{self.type[1:]} beside its type")
+        return self
+
+
+class HTTPBackendRef(Shape):
+    """A service, or a version of one, and its share of the rule's requests."""
+
+    group: Literal[""] = ""
+    kind: Literal["Service"] = "Service"
+    namespace: NamespaceName | None = None
+    name: ObjectName
+    port: Port | None = None
+    weight: Annotated[int, Field(ge=0, le=MAX_WEIGHT)] = 1
+    filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
+
+    @model_validator(mode="after")
+    def _only_header_filters(self) -> HTTPBackendRef:
+        for item in self.filters:
+            if item.request_redirect is not None or item.url_rewrite is not None:
+                raise ValueError(f"header modifiers as filters of a backend, and {item.type} belongs to the rule")
+        return self
+
+
+class HTTPRouteTimeouts(Shape):
+    request: Duration | None = None
+    backend_request: Duration | None = None
+
+    @model_validator(mode="after")
+    def _nested(self) -> HTTPRouteTimeouts:
+        if self.request and self.backend_request and self.backend_request > self.request:
+            raise ValueError("a backendRequest that is not longer than request")
+        return self
+
+
+class HTTPRouteRule(Shape):
+    """Requests that meet any of `matches` go to `backend_refs`, by weight."""
+
+    name: ObjectName | None = None
+    matches: Annotated[tuple[HTTPRouteMatch, ...], LIST, Field(min_length=1, max_length=64)] = (HTTPRouteMatch(),)
+    filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
+    backend_refs: Annotated[tuple[HTTPBackendRef, ...], LIST, Field(max_length=16)] = ()
+    timeouts: HTTPRouteTimeouts | None = None
+
+    @model_validator(mode="after")
+    def _filters_agree(self) -> HTTPRouteRule:
+        types = [item.type for item in self.filters]
+        for type in ("RequestRedirect", "URLRewrite"):
+            if types.count(type) > 1:
+                raise ValueError(f"one {type} in a rule")
+        redirects = "RequestRedirect" in types
+        if redirects and "URLRewrite" in types:
+            raise ValueError("RequestRedirect or URLRewrite, not both")
+        if redirects and self.backend_refs:
+            raise ValueError("backendRefs or a RequestRedirect, not both: a redirected request reaches no backend")
+        modifiers = [
+            modifier
+            for item in self.filters
+            for modifier in (item.request_redirect, item.url_rewrite)
+            if modifier is not None and modifier.path is not None and modifier.path.type == "ReplacePrefixMatch"
+        ]
+        if modifiers and any(match.path.type != "PathPrefix" for match in self.matches):
+            raise ValueError("matches of type PathPrefix only, where ReplacePrefixMatch replaces the prefix")
+        return self
+
+
+class ParentReference(Shape):
+    """The Gateway, or a listener of it, that a route attaches to."""
+
+    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    kind: Literal["Gateway"] = "Gateway"
+    namespace: NamespaceName | None = None
+    name: ObjectName
+    section_name: ObjectName | None = None
+    port: Port | None = None
+
+
+class HTTPRouteSpec(Shape):
+    parent_refs: Annotated[tuple[ParentReference, ...], LIST, Field(min_length=1, max_length=32)]
+    hostnames: Annotated[tuple[Hostname, ...], LIST, Field(max_length=16)] = ()
+    rules: Annotated[tuple[HTTPRouteRule, ...], LIST, Field(min_length=1, max_length=16)] = (HTTPRouteRule(),)
+
+
+class HTTPRoute(BaseDocument):
+    """Routes of HTTP requests."""
+
+    KIND: ClassVar[str] = "HTTPRoute"
+    API_VERSION: ClassVar[str] = "gateway.networking.k8s.io/v1"
+
+    api_version: Literal["gateway.networking.k8s.io/v1"] = "gateway.networking.k8s.io/v1"
+    kind: Literal["HTTPRoute"] = "HTTPRoute"
+    spec: HTTPRouteSpec

@@ -1,0 +1,85 @@
+"""What a change would do: to the documents, and to the Envoy resources of each group of proxies. Pure."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from policy.compiler.compiler import Compiler
+from policy.errors import PolicyError
+from policy.validation import validate
+from registry.mesh import Mesh
+from registry.model import Change, Document
+from xds.resource import Resource
+from xds.resource_types import RESOURCE_TYPES
+from xds.snapshot import EMPTY, Snapshot
+
+
+class Operation(enum.Enum):
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+    @classmethod
+    def of(cls, before: object, after: object) -> Operation:
+        return cls.ADD if before is None else cls.REMOVE if after is None else cls.CHANGE
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceDiff:
+    """One Envoy resource of one group, before and after; None stands for its absence."""
+
+    group: str
+    before: Resource | None
+    after: Resource | None
+
+    @property
+    def operation(self) -> Operation:
+        return Operation.of(self.before, self.after)
+
+    @property
+    def resource(self) -> Resource:
+        resource = self.after or self.before
+        assert resource is not None
+        return resource
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes that passed validation, with what they come to. `after` is the mesh that they would make."""
+
+    base_revision: int
+    changes: tuple[Change, ...]
+    resources: tuple[ResourceDiff, ...]
+    warnings: tuple[str, ...]
+    after: Mesh
+
+
+def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
+    """What `changes` would do to `mesh`.
+
+    Raises:
+        PolicyError: the mesh would not be valid. The problems may lie in other documents than the changed ones: those
+            that refer to what would be gone.
+    """
+    after = mesh.after(changes)
+    findings = validate(after, changed={c.key for c in changes if isinstance(c.item, Document)})
+    if findings.problems:
+        raise PolicyError(findings.problems)
+    return Plan(
+        base_revision=mesh.revision,
+        changes=tuple(changes),
+        resources=tuple(_diff(compiler.compile(mesh), compiler.compile(after))),
+        warnings=findings.warnings,
+        after=after,
+    )
+
+
+def _diff(before: Mapping[str, Snapshot], after: Mapping[str, Snapshot]) -> Iterable[ResourceDiff]:
+    for group in sorted(before.keys() | after.keys()):
+        old, new = before.get(group, EMPTY), after.get(group, EMPTY)
+        changes = new.changes_since(old)
+        for type in RESOURCE_TYPES:
+            for name in sorted(changes.get(type, ())):
+                yield ResourceDiff(group, old.get(type, name), new.get(type, name))

@@ -1,0 +1,131 @@
+"""From pydantic's errors to problems that help: where, what was there, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from policy.errors import Problem
+
+Location: TypeAlias = tuple[int | str, ...]
+
+_SHOWN = 60  # characters of a value
+
+
+def problems(error: ValidationError, model: type[BaseModel], *, document: str) -> Iterator[Problem]:
+    """The problems of `document`, which is not a valid `model`."""
+    for details in error.errors(include_url=False):
+        yield _problem(details, model, document)
+
+
+def path(location: Location) -> str:
+    """A place in a document, as people write it: spec.rules[0].name."""
+    text = ""
+    for step in location:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+def shown(value: object) -> str:
+    """A value as JSON, shortened, with its type where that is not plain to see."""
+    if isinstance(value, str):
+        return f'the text "{value[:_SHOWN]}{"…" if len(value) > _SHOWN else ""}"'
+    if isinstance(value, Mapping):
+        return "an object" if value else "an empty object"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if value is None:
+        return "null"
+    return json.dumps(value, default=str)[:_SHOWN]
+
+
+def nearest(word: str, words: Sequence[str]) -> str:
+    """The one of `words` that `word` may be a misspelling of, as a question; "" if none is near."""
+    close = difflib.get_close_matches(word.lower(), {w.lower(): w for w in words}, n=1, cutoff=0.6)
+    return f"; did you mean {next(w for w in words if w.lower() == close[0])}?" if close else ""
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Problem:
+    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    got, want = shown(details["input"]), details["msg"]
+    match kind:
+        case "extra_forbidden":
+            fields = _fields(model, location[:-1])
+            got = "a field that does not exist"
+            want = f"one of {', '.join(fields)}{nearest(str(location[-1]), fields)}" if fields else "no such field"
+        case "missing":
+            got, want = "nothing", "a value: this field is required"
+        case "value_error":
+            want = str(context["error"])
+        case "literal_error":
+            want = str(context["expected"]).replace("'", "").replace(" or ", ", or ")
+        case "string_pattern_mismatch":
+            want = f"text that matches {context['pattern']}"
+        case "string_type":
+            want = "a text" + (" (in quotes)" if isinstance(details["input"], bool | int | float) else "")
+        case "int_type" | "int_from_float":
+            want = "a whole number"
+        case "bool_type":
+            want = "true or false"
+        case "tuple_type":
+            want = "a list"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            want = "an object"
+        case "greater_than_equal" | "less_than_equal":
+            want = _range(model, location) or want
+        case "too_short" | "too_long":
+            got = f"{context['actual_length']} items"
+            want = f"{'at least' if kind == 'too_short' else 'at most'} {context.get('min_length', context.get('max_length'))}"
+        case "string_too_short" | "string_too_long":
+            bound = context.get("min_length", context.get("max_length"))
+            want = f"{'at least' if kind == 'string_too_short' else 'at most'} {bound} characters"
+        case _:
+            pass
+    return Problem(document, path(location), got, want)
+
+
+def _range(model: type[BaseModel], location: Location) -> str | None:
+    """The bounds of a number, both at once."""
+    owner = _model_at(model, location[:-1])
+    if owner is None:
+        return None
+    for name, info in owner.model_fields.items():
+        if location[-1] in (name, info.alias):
+            bounds = _bounds(info.metadata) or _bounds([m for arg in get_args(info.annotation) for m in get_args(arg)])
+            return bounds
+    return None
+
+
+def _bounds(metadata: Sequence[Any]) -> str | None:
+    flat = [item for entry in metadata for item in (getattr(entry, "metadata", None) or [entry])]
+    low = next((item.ge for item in flat if getattr(item, "ge", None) is not None), None)
+    high = next((item.le for item in flat if getattr(item, "le", None) is not None), None)
+    return f"{low} to {high}" if low is not None and high is not None else None
+
+
+def _fields(model: type[BaseModel], location: Location) -> list[str]:
+    """The fields, as documents write them, of the part at `location`."""
+    owner = _model_at(model, location)
+    return [info.alias or name for name, info in owner.model_fields.items()] if owner is not None else []
+
+
+def _model_at(model: type[BaseModel], location: Location) -> type[BaseModel] | None:
+    """The shape of the part at `location`."""
+    current: type[BaseModel] | None = model
+    for step in location:
+        if isinstance(step, int) or current is None:
+            continue
+        field = next((info for name, info in current.model_fields.items() if step in (name, info.alias)), None)
+        current = _model_within(field.annotation) if field is not None else None
+    return current
+
+
+def _model_within(annotation: Any) -> type[BaseModel] | None:  # noqa: ANN401  # any annotation there is
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_within(arg)) is not None), None)

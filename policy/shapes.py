@@ -1,0 +1,96 @@
+"""What all documents have in common: names, metadata, durations, and how strictly they are read."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from registry.model import DEFAULT_NAMESPACE, Document, DocumentKey
+
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
+_DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
+_MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+
+
+class Shape(BaseModel):
+    """A part of a document: frozen, strict, and without fields that are not declared."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True, strict=True)
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+LIST = BeforeValidator(_tuple)
+"""A list in the document, a tuple in the model, so that documents can be keys of a memory."""
+
+
+def _parse_duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise ValueError('a duration with its unit, such as "10s", "1m30s" or "500ms"')
+    parts = _DURATION_PART.findall(value)
+    return timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
+
+
+def format_duration(value: timedelta) -> str:
+    """A duration as GEP-2257 writes it."""
+    left = round(value.total_seconds() * 1_000)
+    text = ""
+    for unit, milliseconds in _MILLISECONDS.items():
+        number, left = divmod(left, milliseconds)
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
+
+
+ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
+"""RFC 1123 subdomain."""
+NamespaceName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$")]
+"""RFC 1123 label."""
+Hostname = Annotated[str, StringConstraints(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$", max_length=253)]
+"""A hostname whose first label may be "*"."""
+PreciseHostname = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(format_duration, return_type=str)]
+"""GEP-2257: one to four numbers with units, "1h30m", "500ms"; "0s" means no limit."""
+
+
+class Metadata(Shape):
+    """Who a document is. Labels and annotations are kept and mean nothing here."""
+
+    name: ObjectName
+    namespace: NamespaceName = DEFAULT_NAMESPACE
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.namespace))
+
+
+class BaseDocument(Shape):
+    """A document of any kind."""
+
+    KIND: ClassVar[str]
+    API_VERSION: ClassVar[str]
+
+    metadata: Metadata
+
+    @property
+    def key(self) -> DocumentKey:
+        return DocumentKey(self.KIND, self.metadata.namespace, self.metadata.name)
+
+    def to_document(self) -> Document:
+        """The document as the registry keeps it: canonical JSON, without what is default."""
+        body: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        body |= {"apiVersion": self.API_VERSION, "kind": self.KIND}
+        body.setdefault("metadata", {})["namespace"] = self.metadata.namespace
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return Document(*self.key, body=text)

@@ -1,0 +1,315 @@
+"""The mesh on disk: one SQLite file, one writer, one transaction for each revision.
+
+WAL with synchronous=FULL: a revision that was committed survives the death of the process and of the machine. It costs one
+fsync a revision, a few milliseconds at most, on a path that people and deployments take, not requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import delete, event, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from registry import rows, tables
+from registry.errors import ConflictError, RevisionNotFoundError, StoreUnavailableError
+from registry.guard import FileGuard
+from registry.mesh import Mesh
+from registry.model import Change, Endpoint, Item, Revision, Service
+
+_BUSY = timedelta(seconds=2)
+_READS = "apg_reads"  # the execution option of transactions that only read
+
+
+class Store:
+    """The durable mesh. Lives on one event loop; commits are serialised."""
+
+    def __init__(self, engine: AsyncEngine, path: Path, guard: FileGuard, clock: Callable[[], datetime]) -> None:
+        """Use `Store.open`."""
+        self._engine = engine
+        self._path = path
+        self._guard = guard
+        self._clock = clock
+        self._committing = asyncio.Lock()
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        busy: timedelta = _BUSY,
+    ) -> Store:
+        """Opens `path`, and makes it if there is none. `busy` bounds the wait for another program's transaction.
+
+        Raises:
+            StoreUnavailableError: it is not ours to use, or cannot be used.
+        """
+        guard = FileGuard(path)
+        engine = _engine(path, busy)
+        store = cls(engine, path, guard, clock)
+        try:
+            await store._prepare()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+        self._guard.release()
+
+    async def __aenter__(self) -> Store:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def load(self) -> Mesh:
+        """The mesh as it stands."""
+        async with self._reading() as connection:
+            items: list[Item] = []
+            for table, read in (
+                (tables.services, rows.service),
+                (tables.endpoints, rows.endpoint),
+                (tables.documents, rows.document),
+            ):
+                result = await connection.execute(select(table))
+                items.extend(read(row) for row in result.mappings())  # type: ignore[arg-type]  # RowMapping is one
+            number = await _newest(connection)
+        return Mesh().after((Change(None, item) for item in items), revision=number)
+
+    async def commit(
+        self, changes: Sequence[Change], *, author: str, reason: str, expected: int | None = None
+    ) -> Revision:
+        """Makes `changes` as one revision, or none of them.
+
+        expected: the revision that the caller's view is of; None does not ask.
+
+        Raises:
+            ValueError: there are no changes, or two of one item.
+            ConflictError: the mesh is at another revision, or an item is not as its change's `before` says, or an
+                endpoint would be without its service.
+            StoreUnavailableError: the file cannot be written now.
+        """
+        keys = [change.key for change in changes]
+        if not keys or len(set(keys)) != len(keys):
+            raise ValueError("a revision needs changes, and one for each item at most")
+        async with self._committing, self._writing() as connection:
+            newest = await _newest(connection)
+            if expected is not None and expected != newest:
+                raise ConflictError(f"the mesh is at revision {newest}, not at {expected}: look at the plan again")
+            revision = Revision(newest + 1, self._clock().astimezone(UTC), author, reason, tuple(changes))
+            await _log(connection, revision)
+            for change in _in_safe_order(changes):
+                await _make(connection, change)
+            return revision
+
+    async def revisions(self, *, before: int | None = None, limit: int = 50) -> tuple[Revision, ...]:
+        """Up to `limit` revisions older than `before`, the newest first."""
+        query = select(tables.revisions).order_by(tables.revisions.c.number.desc()).limit(limit)
+        if before is not None:
+            query = query.where(tables.revisions.c.number < before)
+        async with self._reading() as connection:
+            heads = (await connection.execute(query)).mappings().all()
+            if not heads:
+                return ()
+            numbers = [head["number"] for head in heads]
+            changes = await _changes(connection, low=min(numbers), high=max(numbers))
+        return tuple(_revision(head, changes.get(head["number"], ())) for head in heads)
+
+    async def revision(self, number: int) -> Revision:
+        """Raises RevisionNotFoundError."""
+        found = await self.revisions(before=number + 1, limit=1)
+        if not found or found[0].number != number:
+            raise await self._no_revision(number)
+        return found[0]
+
+    async def mesh_at(self, number: int) -> Mesh:
+        """The mesh as it stood after revision `number` (0: before the first): the newer ones undone.
+
+        Raises:
+            RevisionNotFoundError: there is no such revision yet.
+        """
+        async with self._reading() as connection:
+            newest = await _newest(connection)
+            changes = await _changes(connection, low=number + 1, high=newest)
+        if not 0 <= number <= newest:
+            raise await self._no_revision(number)
+        mesh = await self.load()
+        for later in sorted(changes, reverse=True):
+            mesh = mesh.after(change.inverse() for change in reversed(changes[later]))
+        return mesh.after((), revision=number)
+
+    # --- inside ---
+
+    async def _prepare(self) -> None:
+        async with self._writing() as connection:
+            await connection.run_sync(tables.metadata.create_all)
+            query = select(tables.meta.c.value).where(tables.meta.c.key == "schema")
+            version = (await connection.execute(query)).scalar_one_or_none()
+            if version is None:
+                row = {"key": "schema", "value": str(tables.SCHEMA_VERSION)}
+                await connection.execute(insert(tables.meta).values(row))
+            elif int(version) > tables.SCHEMA_VERSION:
+                raise StoreUnavailableError(
+                    f"{self._path}: written by a newer version (schema {version}, this one knows "
+                    f"{tables.SCHEMA_VERSION}): want that version, or another file (--state)"
+                )
+
+    async def _no_revision(self, number: int) -> RevisionNotFoundError:
+        async with self._reading() as connection:
+            newest = await _newest(connection)
+        return RevisionNotFoundError(f"no revision {number}: want one of 0 to {newest}")
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with self._translating():
+            async with self._engine.execution_options(**{_READS: True}).connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        with self._translating():
+            async with self._engine.begin() as connection:
+                yield connection
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        """The database's errors in the operator's words."""
+        try:
+            yield
+        except IntegrityError as error:
+            raise ConflictError(f"{self._path}: the change does not fit what is stored: {error.orig}") from error
+        except DBAPIError as error:
+            raise StoreUnavailableError(f"{self._path}: {error.orig}: {_remedy(str(error.orig))}") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreUnavailableError(f"{self._path}: {error}: want a SQLite file that can be written") from error
+
+
+def _engine(path: Path, busy: timedelta) -> AsyncEngine:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path.absolute()}", connect_args={"timeout": busy.total_seconds()}
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001  # the driver's, by SQLAlchemy's contract
+        connection.isolation_level = None  # or the driver would open transactions by its own rules
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Any) -> None:  # noqa: ANN401  # as above
+        # A transaction that writes says so at once: one that upgraded later could only fail.
+        reads = connection.get_execution_options().get(_READS, False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _remedy(words: str) -> str:
+    if "locked" in words:
+        return "another program holds a transaction on it: want that one ended"
+    if "not a database" in words or "malformed" in words:
+        return "want a SQLite file, or another path (--state)"
+    if "full" in words:
+        return "want free space there"
+    return "want a SQLite file that can be written"
+
+
+async def _newest(connection: AsyncConnection) -> int:
+    return (await connection.execute(select(func.max(tables.revisions.c.number)))).scalar_one() or 0
+
+
+async def _log(connection: AsyncConnection, revision: Revision) -> None:
+    head = {"number": revision.number, "at": revision.at, "author": revision.author, "reason": revision.reason}
+    await connection.execute(insert(tables.revisions).values(head))
+    await connection.execute(
+        insert(tables.revision_changes),
+        [
+            {
+                "revision": revision.number,
+                "place": place,
+                "before": rows.to_log(change.before),
+                "after": rows.to_log(change.after),
+            }
+            for place, change in enumerate(revision.changes)
+        ],
+    )
+
+
+def _in_safe_order(changes: Iterable[Change]) -> list[Change]:
+    """Services before their endpoints on the way in, after them on the way out."""
+
+    def rank(change: Change) -> int:
+        removal = change.after is None
+        match change.item:
+            case Endpoint():
+                return 0 if removal else 2
+            case Service():
+                return 3 if removal else 1
+            case _:
+                return 1
+
+    return sorted(changes, key=rank)
+
+
+async def _make(connection: AsyncConnection, change: Change) -> None:
+    """Writes one change, if the item is what the change says it was."""
+    table = rows.table_of(change.item)
+    where = rows.where_key(table, change.key)
+    stored = (await connection.execute(select(table).where(where))).mappings().one_or_none()
+    expected = rows.values_of(change.before) if change.before is not None else None
+    if (dict(stored) if stored is not None else None) != expected:
+        raise ConflictError(f"{str(change).split(' ', 1)[1]} is not as it was when this change was planned: plan again")
+    if isinstance(change.after, Endpoint):
+        await _refuse_orphan(connection, change.after)
+    if change.after is None:
+        if isinstance(change.item, Service):
+            await _refuse_left_endpoints(connection, change.item)
+        await connection.execute(delete(table).where(where))
+    elif change.before is None:
+        await connection.execute(insert(table).values(rows.values_of(change.after)))
+    else:
+        await connection.execute(update(table).where(where).values(rows.values_of(change.after)))
+
+
+async def _refuse_left_endpoints(connection: AsyncConnection, service: Service) -> None:
+    columns = tables.endpoints.c
+    query = select(func.count()).where(columns.namespace == service.namespace, columns.service == service.name)
+    left = (await connection.execute(query)).scalar_one()
+    if left:
+        raise ConflictError(f"service {service.key} still has {left} endpoints: remove them with it")
+
+
+async def _refuse_orphan(connection: AsyncConnection, endpoint: Endpoint) -> None:
+    where = rows.where_key(tables.services, endpoint.service_key)
+    if (await connection.execute(select(tables.services.c.name).where(where))).first() is None:
+        raise ConflictError(f"endpoint {endpoint.key}: there is no service {endpoint.service_key}")
+
+
+async def _changes(connection: AsyncConnection, *, low: int, high: int) -> dict[int, tuple[Change, ...]]:
+    columns = tables.revision_changes.c
+    query = select(tables.revision_changes).where(columns.revision.between(low, high))
+    found: dict[int, list[Change]] = {}
+    for row in (await connection.execute(query.order_by(columns.revision, columns.place))).mappings():
+        change = Change(rows.from_log(row["before"]), rows.from_log(row["after"]))
+        found.setdefault(row["revision"], []).append(change)
+    return {number: tuple(changes) for number, changes in found.items()}
+
+
+def _revision(head: Any, changes: tuple[Change, ...]) -> Revision:  # noqa: ANN401  # a row
+    at: datetime = head["at"]
+    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)  # SQLite keeps no time zone; all are written in UTC
+    return Revision(head["number"], aware, head["author"], head["reason"], changes)

@@ -1,0 +1,67 @@
+"""What became of what was sent: the facts that a protocol machine reports about its client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from xds.resource_types import ResourceType
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """Sent, and neither accepted nor refused yet."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """Accepted by the client."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nacked:
+    """Refused by the client, in its own words. `resources` are those it blames; all that changed, if it names none.
+    `origins` are what these were made from, in the words of whoever made the snapshot."""
+
+    version: str
+    reason: str
+    resources: tuple[str, ...]
+    origins: tuple[str, ...]
+
+
+Delivery: TypeAlias = Pending | Acked | Nacked
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A NACK as it happens."""
+
+    type: ResourceType
+    nacked: Nacked
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An ACK as it happens."""
+
+    type: ResourceType
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypeStatus:
+    """One type on one stream. `subscribed` counts the resources or names that the client asked for; `accepted` is
+    the newest version that it took ("" before the first); `in_sync` says that nothing is waiting, in flight or held
+    back and nothing is refused."""
+
+    type: ResourceType
+    wildcard: bool
+    subscribed: int
+    sent: str
+    accepted: str
+    nacked: Nacked | None
+    in_sync: bool

@@ -1,0 +1,320 @@
+"""The xDS protocol for one aggregated stream, as a machine without I/O: requests and snapshots in, responses out.
+
+This file owns what both variants share: the order between types, holding back, removal, acceptance and refusal.
+`sotw.py` and `delta.py` own how a request is read and how a response is put together. References in the comments are
+to the sections of "xDS REST and gRPC protocol" on envoyproxy.io.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeAlias, TypeVar
+
+from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
+from xds.resource import Resource
+from xds.resource_types import CLUSTER, ENDPOINT, RESOURCE_TYPES, ResourceKey, ResourceType
+from xds.snapshot import EMPTY, Snapshot
+from xds.subscription import InFlight, Subscription
+from xds.wire import string
+
+WILDCARD = "*"
+HOLD_SECONDS = 5.0
+
+RequestT = TypeVar("RequestT")
+Names: TypeAlias = tuple[str, ...]
+Assembled: TypeAlias = tuple[str, bytes]
+_NONCE_FIELD = 5  # the same number in both variants' responses
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response. `payload` is all of it but the nonce, and may be shared by many streams."""
+
+    type: ResourceType
+    version: str
+    nonce: str
+    payload: bytes
+    names: Names
+    removed: Names
+
+    def encode(self) -> bytes:
+        """The message's bytes: protobuf concatenates, so a stream's own nonce is appended to what is shared."""
+        return self.payload + string(_NONCE_FIELD, self.nonce)
+
+
+class Machine(ABC, Generic[RequestT]):
+    """One client's stream.
+
+    Updates follow the dependency order of `resource_types` (make before break): a type's update waits until the
+    earlier types that this client subscribes to are settled, at most `hold` seconds; after that it is sent all the
+    same. A removal waits as long as anything that the client holds refers to the resource, without a bound: what it
+    refers to is in use. The answer to a subscription waits for nothing.
+    """
+
+    def __init__(self, snapshot: Snapshot | None = None, *, hold: float = HOLD_SECONDS) -> None:
+        self._snapshot = snapshot or EMPTY
+        self._known = snapshot is not None
+        self._hold = hold
+        self._subscriptions: dict[ResourceType, Subscription] = {}
+        self._warming: set[str] = set()  # EDS names that accepted clusters wait for
+        self._nonce = 0
+        self._answers: list[Acceptance | Refusal] = []
+
+    # --- in ---
+
+    @abstractmethod
+    def on_request(self, request: RequestT, *, now: float) -> list[Response]:
+        """A message of the client. `now` is in seconds, of a monotonic clock, here and everywhere below."""
+
+    def publish(self, snapshot: Snapshot, *, now: float) -> list[Response]:
+        """A newer snapshot. Whatever of the last one was not sent yet is skipped: the newest counts."""
+        changes = snapshot.changes_since(self._snapshot)
+        self._snapshot, self._known = snapshot, True
+        for subscription in self._subscriptions.values():
+            changed = changes.get(subscription.type)
+            if changed:
+                subscription.dirty.update(subscription.wanted_among(changed))
+                if subscription.refused:
+                    subscription.pardon(snapshot)
+        return self._advance(now)
+
+    def on_time(self, now: float) -> list[Response]:
+        """To be called when `deadline` has passed: what was held back for so long goes out all the same."""
+        return self._advance(now)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the earliest update that waits for another type is sent all the same; None if none waits. An update
+        behind an unanswered response of its own type has no deadline: the client has not read that one yet."""
+        waiting = [
+            subscription.waiting_since
+            for subscription in self._subscriptions.values()
+            if subscription.waiting_since is not None and not subscription.in_flight
+        ]
+        return min(waiting) + self._hold if waiting else None
+
+    # --- out ---
+
+    @property
+    def knows_group(self) -> bool:
+        """Whether there ever was a snapshot to serve. Until then the client is left alone."""
+        return self._known
+
+    def take_answers(self) -> list[Acceptance | Refusal]:
+        """The client's ACKs and NACKs since the last call."""
+        answers, self._answers = self._answers, []
+        return answers
+
+    def delivery(self, type: ResourceType) -> Delivery | None:
+        """What became of the last response of a type; None if there was none."""
+        subscription = self._subscriptions.get(type)
+        if subscription is None or not subscription.sent_version:
+            return None
+        if subscription.in_flight:
+            return Pending(subscription.sent_version)
+        return subscription.nacked or Acked(subscription.accepted_version)
+
+    def status(self) -> tuple[TypeStatus, ...]:
+        """Each subscribed type, in the order of the table."""
+        return tuple(
+            TypeStatus(
+                type=subscription.type,
+                wildcard=subscription.wildcard,
+                subscribed=len(self._snapshot.resources(subscription.type))
+                if subscription.wildcard
+                else len(subscription.names),
+                sent=subscription.sent_version,
+                accepted=subscription.accepted_version,
+                nacked=subscription.nacked,
+                in_sync=self._known and subscription.is_settled and not subscription.refused,
+            )
+            for subscription in self._in_order()
+        )
+
+    # --- for the variants ---
+
+    @property
+    @abstractmethod
+    def _one_at_a_time(self) -> bool:
+        """Whether a response waits for the client's word on the one before it, of the same type."""
+
+    @abstractmethod
+    def _assemble(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Assembled:
+        """The version and the payload (without nonce) of a response."""
+
+    @abstractmethod
+    def _tells_absence(self, type: ResourceType) -> bool:
+        """Whether a response can say that a resource of this type does not exist."""
+
+    def _settle(self, subscription: Subscription, nonce: str, error: str | None) -> None:
+        """Books the client's word on the response `nonce`: accepted if `error` is None. An unknown nonce is stale and
+        says nothing (section "ACK and NACK semantics summary")."""
+        in_flight = subscription.in_flight.pop(nonce, None)
+        if in_flight is None:
+            return
+        if error is None:
+            self._accept(subscription, in_flight)
+        else:
+            self._refuse(subscription, in_flight, error)
+
+    def _accept(self, subscription: Subscription, in_flight: InFlight) -> None:
+        warming: set[ResourceKey] = set()
+        for name, resource in in_flight.sent.items():
+            if not subscription.wants(name):
+                continue
+            if subscription.type is CLUSTER:
+                warming |= resource.references
+            subscription.held[name] = resource
+            subscription.refused.pop(name, None)
+        for name in in_flight.removed:
+            subscription.held.pop(name, None)
+        subscription.accepted_version = in_flight.version
+        self._answers.append(Acceptance(subscription.type, in_flight.version))
+        if not subscription.refused:
+            subscription.nacked = None
+        if subscription.type is ENDPOINT:
+            self._warming.difference_update(in_flight.sent)
+        endpoints = self._subscriptions.get(ENDPOINT)
+        if endpoints is not None and warming:
+            # A new or changed cluster stays warming until EDS answers it, so EDS is answered even when it did not
+            # change (section "Resource warming").
+            names = {reference.name for reference in warming if reference.type is ENDPOINT}
+            self._warming |= names
+            endpoints.forced |= {name for name in names if endpoints.wants(name)}
+
+    def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
+        """Whom the client blames is not sent again at that version; the others go out once more without it, since a
+        client may have dropped the whole response."""
+        blamed = _blamed(reason, in_flight.sent) or tuple(in_flight.sent)
+        for name, resource in in_flight.sent.items():
+            if name in blamed:
+                subscription.refused[name] = resource.version
+            elif subscription.wants(name):
+                subscription.forced.add(name)
+        if subscription.forced:
+            subscription.dirty.update(in_flight.removed)
+        else:
+            for name in in_flight.removed:
+                subscription.held.pop(name, None)
+        origins = {origin for name in blamed for origin in in_flight.sent[name].origin}
+        subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
+        self._answers.append(Refusal(subscription.type, subscription.nacked))
+
+    # --- deciding what goes out ---
+
+    def _in_order(self) -> Iterator[Subscription]:
+        return (self._subscriptions[type] for type in RESOURCE_TYPES if type in self._subscriptions)
+
+    def _advance(self, now: float) -> list[Response]:
+        """All that may be sent now, in the order in which it is to be sent."""
+        if not self._known:
+            return []
+        responses: list[Response] = []
+        settled = True  # whether all earlier types are
+        for subscription in self._in_order():
+            response = self._next(subscription, may_update=settled, now=now)
+            if response is not None:
+                responses.append(response)
+            settled = settled and subscription.is_settled
+            if subscription.type is ENDPOINT and self._warming and not self._warming.isdisjoint(self._awaited()):
+                settled = False
+        return responses
+
+    def _next(self, subscription: Subscription, *, may_update: bool, now: float) -> Response | None:
+        """The response that a type is due, if any."""
+        if subscription.in_flight and self._one_at_a_time:
+            subscription.note_waiting(now)
+            return None
+        tells_absence = self._tells_absence(subscription.type)
+        changed: dict[str, Resource] = {}
+        removed: set[str] = set()
+        asked = bool(subscription.forced) or not subscription.answered
+        for name in subscription.forced:
+            wanted = subscription.wanted(name, self._snapshot)
+            if wanted is not None:
+                changed[name] = wanted
+            else:
+                removed.add(name)
+        subscription.forced.clear()
+
+        # A response that must list everything carries all updates, so an answer takes them along.
+        may_update = may_update or not subscription.answered or (asked and subscription.type.full_state)
+        if subscription.waiting_since is not None and now >= subscription.waiting_since + self._hold:
+            may_update = True
+            self._warming.clear()
+        if subscription.in_flight or not may_update:
+            subscription.note_waiting(now)
+        else:
+            self._take_updates(subscription, changed, removed)
+        if not tells_absence:
+            for name in removed:
+                subscription.held.pop(name, None)
+            removed.clear()
+        if changed or removed or (asked and tells_absence):
+            return self._send(subscription, changed, tuple(sorted(removed)))
+        return None
+
+    def _take_updates(self, subscription: Subscription, changed: dict[str, Resource], removed: set[str]) -> None:
+        """Moves what differs from what the client holds into `changed` and `removed`, but for removals of what is
+        still in use: these are deferred."""
+        gone: list[str] = []
+        for name in subscription.dirty | subscription.deferred:
+            if name in changed or name in removed:
+                continue
+            wanted = subscription.wanted(name, self._snapshot)
+            if not subscription.differs(name, self._snapshot):
+                if wanted is not None:
+                    subscription.held[name] = wanted  # what was known by its version alone now has its references
+            elif wanted is None:
+                gone.append(name)
+            else:
+                changed[name] = wanted
+        subscription.dirty.clear()
+        subscription.deferred.clear()
+        subscription.waiting_since = None
+        if gone:
+            in_use = self._in_use(subscription.type)
+            if in_use is None:
+                subscription.deferred.update(gone)
+            else:
+                subscription.deferred.update(in_use.intersection(gone))
+                removed.update(name for name in gone if name not in in_use)
+
+    def _in_use(self, type: ResourceType) -> set[str] | None:
+        """The names of `type` that the client's other resources refer to; None while it cannot be said, because an
+        update of a type that may refer to it is still to come."""
+        names: set[str] = set()
+        for user in self._subscriptions.values():
+            if user.type is type:
+                continue
+            if user.type.order > type.order and not user.is_settled:
+                return None
+            for resource in user.held.values():
+                names.update(key.name for key in resource.references if key.type is type)
+        return names
+
+    def _awaited(self) -> set[str]:
+        """The EDS names that the client's clusters refer to."""
+        clusters = self._subscriptions.get(CLUSTER)
+        if clusters is None:
+            return set()
+        return {key.name for resource in clusters.held.values() for key in resource.references}
+
+    def _send(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Response:
+        version, payload = self._assemble(subscription, changed, removed)
+        self._nonce += 1
+        nonce = str(self._nonce)
+        subscription.in_flight[nonce] = InFlight(version, changed, removed)
+        subscription.last_nonce, subscription.sent_version = nonce, version
+        subscription.answered = True
+        return Response(subscription.type, version, nonce, payload, tuple(sorted(changed)), removed)
+
+
+def _blamed(reason: str, names: Iterable[str]) -> Names:
+    """The resources that the client's error names. Envoy writes "Error adding/updating cluster(s) NAME: WHY, …"."""
+    return tuple(
+        name for name in names if name in reason and re.search(rf"(?<![\w./-]){re.escape(name)}(?![\w/-]|\.\w)", reason)
+    )

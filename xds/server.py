@@ -1,0 +1,85 @@
+"""The gRPC server of the aggregated discovery service, in both variants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+from grpc.aio import server as grpc_server
+
+from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
+from xds.cache import SnapshotCache
+from xds.errors import XdsError
+from xds.fleet import Fleet
+from xds.stream import Context, GroupOf, serve_delta, serve_sotw
+
+ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+
+_MAX_REQUEST_BYTES = 4 << 20
+_OPTIONS: Sequence[tuple[str, int]] = (
+    ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
+    (
+        "grpc.max_send_message_length",
+        -1,
+    ),  # a response is as large as the mesh; its size is bounded at the documents
+    ("grpc.so_reuseport", 0),  # a taken port is an error, not a half of the proxies
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+def node_cluster(node: Node) -> str:
+    """The default group of a node: its `cluster`."""
+    return node.cluster
+
+
+class AdsServer:
+    """Serves the snapshots of `cache` to all who ask, and keeps the books of them in `fleet`.
+
+    A stream ends with INVALID_ARGUMENT, in words, when its client breaks the protocol.
+    """
+
+    def __init__(self, cache: SnapshotCache, fleet: Fleet, *, group_of: GroupOf = node_cluster) -> None:
+        self._cache = cache
+        self._fleet = fleet
+        self._group_of = group_of
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, address: str, *, credentials: grpc.ServerCredentials | None = None) -> int:
+        """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
+
+        Raises:
+            XdsError: the address cannot be bound.
+        """
+        server = grpc_server(options=list(_OPTIONS))
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                self._sotw, request_deserializer=DiscoveryRequest.FromString
+            ),
+            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                self._delta, request_deserializer=DeltaDiscoveryRequest.FromString
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers),))
+        try:
+            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise XdsError(f"xDS address {address}: cannot listen there: want a free port of this machine") from error
+        await server.start()
+        self._server = server
+        return int(port)
+
+    async def stop(self, *, grace: float = 1.0) -> None:
+        """Ends all streams; their clients reconnect elsewhere or later, and keep what they have meanwhile."""
+        if self._server is not None:
+            await self._server.stop(grace)
+            self._server = None
+
+    async def _sotw(self, requests: AsyncIterator[Any], context: Context) -> None:
+        await serve_sotw(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)
+
+    async def _delta(self, requests: AsyncIterator[Any], context: Context) -> None:
+        await serve_delta(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)

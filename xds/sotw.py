@@ -1,0 +1,99 @@
+"""The state-of-the-world variant: a request names all that the client wants, a response may be all that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protos.apg.xds.v3.discovery_pb2 import DiscoveryRequest
+from xds.machine import WILDCARD, Assembled, Machine, Names, Response
+from xds.resource import Resource
+from xds.resource_types import BY_TYPE_URL, ResourceType
+from xds.snapshot import version_of
+from xds.subscription import Subscription
+from xds.wire import string
+
+
+class SotwMachine(Machine[DiscoveryRequest]):
+    """One client's state-of-the-world stream."""
+
+    def on_request(self, request: DiscoveryRequest, *, now: float) -> list[Response]:
+        """A request: a first subscription, a changed one, an ACK or a NACK. A type that this server does not know is
+        never answered, as if it had no resources."""
+        type = BY_TYPE_URL.get(request.type_url)
+        if type is None:
+            return []
+        subscription = self._subscriptions.get(type)
+        if subscription is None:
+            subscription = self._subscriptions[type] = Subscription(type)
+            self._subscribe(subscription, request, first=True)
+        elif request.response_nonce != subscription.last_nonce:
+            # Stale (section "ACK and NACK semantics summary"): the client has a newer response still to answer, and
+            # will name all that it wants then.
+            return []
+        else:
+            error = request.error_detail.message or "no reason given"
+            refused = request.HasField("error_detail")
+            self._settle(subscription, request.response_nonce, error if refused else None)
+            self._subscribe(subscription, request, first=False)
+        return self._advance(now)
+
+    def _subscribe(self, subscription: Subscription, request: DiscoveryRequest, *, first: bool) -> None:
+        """Section "How the client specifies what resources to return": no names at first mean all; no names after
+        there were some mean none."""
+        names = set(request.resource_names)
+        wildcard = WILDCARD in names
+        names.discard(WILDCARD)
+        legacy = not names and not wildcard and (first or (subscription.wildcard and not subscription.names))
+        if wildcard or legacy:
+            if not subscription.wildcard:
+                subscription.subscribe_all(self._snapshot)
+        elif subscription.wildcard:
+            subscription.wildcard = False
+            subscription.forget([name for name in subscription.held if name not in names])
+        dropped = subscription.names - names
+        subscription.names -= dropped
+        if not subscription.wildcard:
+            subscription.forget(dropped)
+        subscription.subscribe(names - subscription.names)
+        if first and request.version_info and subscription.wildcard and subscription.type.full_state:
+            self._resume(subscription, request.version_info)
+
+    def _resume(self, subscription: Subscription, version: str) -> None:
+        """A client that reconnects with the version that it would be sent has it all: versions are content hashes."""
+        if self._known and version == self._snapshot.version(subscription.type):
+            subscription.held.update(self._snapshot.resources(subscription.type))
+            subscription.dirty.clear()
+            subscription.forced.clear()
+            subscription.answered = True
+            subscription.sent_version = subscription.accepted_version = version
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        return True
+
+    def _tells_absence(self, type: ResourceType) -> bool:
+        """Only of types whose responses list everything; of others, the client notices by time-out."""
+        return type.full_state
+
+    def _assemble(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Assembled:
+        type, snapshot = subscription.type, self._snapshot
+        version = snapshot.version(type)
+        if not type.full_state:
+            frames = b"".join(resource.framed for _, resource in sorted(changed.items()))
+        elif subscription.wildcard and not subscription.refused and not subscription.deferred:
+            frames = snapshot.frames(type)
+        else:
+            view = self._view(subscription)
+            frames = b"".join(resource.framed for _, resource in sorted(view.items()))
+            if subscription.wildcard:
+                version = version_of(sum(resource.fingerprint for resource in view.values()))
+        return version, string(1, version) + frames + string(4, type.type_url)
+
+    def _view(self, subscription: Subscription) -> dict[str, Resource]:
+        """All that this client is to hold: what it asked for, without what it refused (its last accepted content
+        stands in), with what it must keep for now."""
+        names = set(self._snapshot.resources(subscription.type)) if subscription.wildcard else subscription.names
+        view = {name: subscription.wanted(name, self._snapshot) for name in names}
+        for name in subscription.deferred:
+            view[name] = subscription.held.get(name)
+        return {name: resource for name, resource in view.items() if resource is not None}
