@@ -18,7 +18,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
-from controlplane.config import Config
 from envoy_data_plane.envoy.config.core.v3 import DataSource
 from envoy_data_plane.envoy.config.route.v3 import (
     DirectResponseAction,
@@ -36,6 +35,7 @@ from benchmarks.report import Report, Row, percentile, quartiles
 from benchmarks.static_ads import StaticAds
 from controlplane.app import ControlPlane, running
 from controlplane.bootstrap import BootstrapOptions
+from controlplane.config import Config
 from controlplane.operations import Attribution
 from controlplane.ports import free_port
 from controlplane.proxy import EnvoyProcess
@@ -221,7 +221,7 @@ class _OurApply:
         session = await parts.enter_async_context(aiohttp.ClientSession())
         made = cls(control_plane, free_port(), session)
         await made._apply(-1)
-        host, _, port = control_plane.addresses.xds.rpartition(":")
+        port = control_plane.addresses.xds.rpartition(":")[2]
         await _envoy(parts, folder, "whole", int(port), group="default/bench")
         await made._answer(-1)
         return made

@@ -52,7 +52,8 @@ class StaticAds:
     async def push(self, payload: bytes) -> float:
         """Sends prepared bytes; the seconds until the client's ACK."""
         nonce = self._next_nonce()
-        future = self._acked[nonce] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+        self._acked[nonce] = future
         start = time.perf_counter()
         self._push.put_nowait(payload + string(5, nonce))
         return await asyncio.wait_for(future, 30) - start

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 _PUBLIC = ("/grpc.health.v1.Health/",)
 
@@ -22,14 +24,14 @@ class BearerToken(grpc.aio.ServerInterceptor):
                 grpc.StatusCode.UNAUTHENTICATED, "no valid token: want metadata `authorization: Bearer TOKEN`"
             )
 
-        self._unary = grpc.unary_unary_rpc_method_handler(refuse)
-        self._stream = grpc.stream_stream_rpc_method_handler(refuse)
+        self._unary: Handler = grpc.unary_unary_rpc_method_handler(refuse)
+        self._stream: Handler = grpc.unary_stream_rpc_method_handler(refuse)
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any]]],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler[Any, Any]:
+    ) -> Handler | None:
         if handler_call_details.method.startswith(_PUBLIC):
             return await continuation(handler_call_details)
         given = dict(handler_call_details.invocation_metadata).get("authorization", "")
@@ -37,4 +39,6 @@ class BearerToken(grpc.aio.ServerInterceptor):
         if hmac.compare_digest(value, self._expected):
             return await continuation(handler_call_details)
         handler = await continuation(handler_call_details)
-        return self._stream if handler is not None and handler.response_streaming else self._unary
+        if handler is None:
+            return None  # unknown: what does not exist needs no token
+        return self._stream if handler.response_streaming else self._unary

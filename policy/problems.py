@@ -80,7 +80,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
             want = _range(model, location) or want
         case "too_short" | "too_long":
             got = f"{context['actual_length']} items"
-            want = f"{'at least' if kind == 'too_short' else 'at most'} {context.get('min_length', context.get('max_length'))}"
+            bound = context.get("min_length", context.get("max_length"))
+            want = f"{'at least' if kind == 'too_short' else 'at most'} {bound}"
         case "string_too_short" | "string_too_long":
             bound = context.get("min_length", context.get("max_length"))
             want = f"{'at least' if kind == 'string_too_short' else 'at most'} {bound} characters"
@@ -96,8 +97,7 @@ def _range(model: type[BaseModel], location: Location) -> str | None:
         return None
     for name, info in owner.model_fields.items():
         if location[-1] in (name, info.alias):
-            bounds = _bounds(info.metadata) or _bounds([m for arg in get_args(info.annotation) for m in get_args(arg)])
-            return bounds
+            return _bounds(info.metadata) or _bounds([m for arg in get_args(info.annotation) for m in get_args(arg)])
     return None
 
 

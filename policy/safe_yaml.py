@@ -1,7 +1,7 @@
 """YAML, or JSON, from strangers: bounded before it is expanded, with errors that say where.
 
-A YAML alias repeats what its anchor holds, so a few lines can stand for billions of nodes. The composed graph still shares
-them; its expanded size is counted there, without expanding anything.
+A YAML alias repeats what its anchor holds, so a few lines can stand for billions of nodes. The composed graph still
+shares them; its expanded size is counted there, without expanding anything.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ MAX_DOCUMENTS = 1_000
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+def _text(loader: yaml.SafeLoader, node: yaml.Node) -> object:
+    assert isinstance(node, yaml.ScalarNode)
+    return loader.construct_scalar(node)
+
+
 class _Constructor(yaml.SafeLoader):
     """Makes values of nodes that another loader composed."""
 
@@ -29,7 +34,7 @@ class _Constructor(yaml.SafeLoader):
 
 
 # Dates stay text: JSON has none, and "2026-11-24" is more often a version than a day.
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _text)
 
 
 def load_all(text: bytes, *, source: str) -> Iterator[tuple[int, Any]]:
@@ -67,7 +72,9 @@ def _composed(text: str, source: str) -> Iterator[yaml.Node]:
         loader = _Loader(text)
         try:
             while loader.check_node():
-                yield loader.get_node()
+                node = loader.get_node()
+                assert node is not None, "check_node said that there is one"
+                yield node
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:

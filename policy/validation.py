@@ -136,7 +136,8 @@ def _idle_rules(route: HTTPRoute) -> Iterator[str]:
             yield f"{route.key}: spec.rules[{index}]: {reason}: its requests get 500"
         for number, match in enumerate(rule.matches):
             if match in seen:
-                yield f"{route.key}: spec.rules[{index}].matches[{number}]: an earlier rule has the same match, and wins"
+                where = f"spec.rules[{index}].matches[{number}]"
+                yield f"{route.key}: {where}: an earlier rule has the same match, and wins"
             seen.add(match)
 
 
@@ -149,7 +150,8 @@ def _shared_ports(known: list[Gateway]) -> Iterator[str]:
                 users.setdefault((address, listener.port), set()).add(gateway.key)
     for (address, port), keys in sorted(users.items()):
         if len(keys) > 1:
-            yield f"{_list([str(key) for key in sorted(keys)])} listen on {address}, port {port}: one machine can run one"
+            sharing = _list([str(key) for key in sorted(keys)])
+            yield f"{sharing} listen on {address}, port {port}: one machine can run one"
 
 
 def _problem(route: HTTPRoute, path: str, got: str, want: str) -> Problem:

@@ -1,7 +1,7 @@
 """The mesh on disk: one SQLite file, one writer, one transaction for each revision.
 
-WAL with synchronous=FULL: a revision that was committed survives the death of the process and of the machine. It costs one
-fsync a revision, a few milliseconds at most, on a path that people and deployments take, not requests.
+WAL with synchronous=FULL: a revision that was committed survives the death of the process and of the machine. It costs
+one fsync a revision, a few milliseconds at most, on a path that people and deployments take, not requests.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _engine(path: Path, busy: timedelta) -> AsyncEngine:
     )
 
     @event.listens_for(engine.sync_engine, "connect")
-    def configure(connection: Any, record: object) -> None:  # noqa: ANN401, ARG001  # the driver's, by SQLAlchemy's contract
+    def configure(connection: Any, record: object) -> None:  # noqa: ANN401  # the driver's, by SQLAlchemy's contract
         connection.isolation_level = None  # or the driver would open transactions by its own rules
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):

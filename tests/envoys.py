@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
-from tests.parts import missing
 
 from controlplane.bootstrap import BootstrapOptions, Variant
 from controlplane.errors import ProxyError
 from controlplane.proxy import EnvoyProcess, find_envoy
+from tests.parts import missing
 
 
 def envoy_binary() -> Path:

@@ -1,4 +1,4 @@
-"""Outside programs that some tests need: what to do when one is missing."""
+"""Parts that a test needs and a machine may lack: a program, or a package that cannot live in our environment."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import NoReturn
 
 import pytest
 
-REQUIRED = "APG_REQUIRE_PARTS"
-
 
 def missing(what: str, how: str) -> NoReturn:
-    """Skips the test, saying how to get what it needs; fails it where $APG_REQUIRE_PARTS says that all is there."""
-    words = f"{what} is missing: {how}"
-    if os.environ.get(REQUIRED):
-        pytest.fail(words)
-    pytest.skip(words)
+    """Skips the test for want of `what`, and says how to get it. Fails it where APG_REQUIRE_PARTS is set, as it is
+    where every test has to run."""
+    message = f"{what} is missing: {how}"
+    if os.environ.get("APG_REQUIRE_PARTS"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from typing import Any
 
 from protos.apg.xds.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
@@ -17,7 +18,7 @@ from protos.apg.xds.v3.discovery_pb2 import (
     DiscoveryResponse,
 )
 from xds.delta import DeltaMachine
-from xds.machine import Response
+from xds.machine import Machine, Response
 from xds.references import references, resource_name
 from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, ResourceType
 from xds.snapshot import Snapshot
@@ -33,7 +34,7 @@ def content_version(body: bytes) -> str:
 class Script(ABC):
     """One client and its server-side machine. `now` is the time that the machine is told, in seconds."""
 
-    machine: SotwMachine | DeltaMachine
+    machine: Machine[Any]
 
     def __init__(self) -> None:
         self.now = 0.0

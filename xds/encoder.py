@@ -8,7 +8,7 @@ The bytes are those of betterproto2's `bytes(message)`, except that
 
 - the entries of a map are sorted by key, so that the same content has the same bytes;
 - -0.0 in a float or double field is written: proto3 omits positive zero alone;
-- a negative Duration with a fraction of a second, and one beyond 2**53 microseconds, keeps its value;
+- a Duration that is negative and no whole number of seconds, or centuries long, keeps its value;
 - what betterproto2 lets pass though protobuf has no place for it is refused: an enum's value beyond int32, a Duration
   beyond 10,000 years, a number for a bool.
 """
@@ -26,7 +26,7 @@ from envoy_data_plane.message_pool import default_message_pool
 
 from xds import wire
 from xds.errors import EncodeError
-from xds.misfits import REFUSALS, Encoder, misfit
+from xds.misfits import REFUSALS, Encoder, field_table, misfit
 
 _SCALARS: dict[str, tuple[int, Callable[..., bytes]]] = {
     "bool": (wire.VARINT, wire.boolean),
@@ -101,7 +101,7 @@ class _Source:
     `k` a map's key, `b` a payload and `n` its length."""
 
     def __init__(self, cls: type[Message]) -> None:
-        self._table = cls._betterproto
+        self._table = field_table(cls)
         self._names: dict[str, object] = {
             "cls": cls,
             "copysign": copysign,
@@ -164,10 +164,10 @@ class _Source:
         """An expression for the bytes of a message, or of what betterproto2 keeps unwrapped of one."""
         if meta.unwrap is None:
             return f"{self._child(cast('type[Message]', cls))}({value})"
-        wrapper = meta.unwrap()
+        wrapper: type[Message] = meta.unwrap()
         if wrapper.__name__ in _TIMES:
             return f"{wrapper.__name__}({value})"
-        inner = wrapper._betterproto.meta_by_field_name["value"]  # UInt32Value and its like
+        inner = field_table(wrapper).meta_by_field_name["value"]  # UInt32Value and its like
         return f"({self._single(inner, value)} if {_given(inner.proto_type)} else b'')"
 
     def _delimited(self, number: int, payload: str) -> str:

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from betterproto2 import FieldMetadata, Message
+from betterproto2 import FieldMetadata, Message, ProtoClassMetadata
 
 Encoder: TypeAlias = Callable[[Message], bytes]
 Encoders: TypeAlias = Callable[[type[Message]], Encoder]
@@ -43,6 +43,12 @@ class _Fault(NamedTuple):
     want: str
 
 
+def field_table(cls: type[Message]) -> ProtoClassMetadata:
+    """betterproto2's own description of a message class."""
+    table: ProtoClassMetadata = cls._betterproto  # type: ignore[arg-type]  # its classproperty is typed for instances
+    return table
+
+
 def misfit(message: object, error: Exception, encoders: Encoders) -> str:
     """What is wrong with `message`, whose encoder (one of `encoders`, by class) raised `error`."""
     if not isinstance(message, Message):
@@ -56,7 +62,7 @@ def misfit(message: object, error: Exception, encoders: Encoders) -> str:
 
 def _faults(message: Message, encoders: Encoders) -> Iterator[_Fault]:
     cls = type(message)
-    table = cls._betterproto
+    table = field_table(cls)
     for name, meta in table.meta_by_field_name.items():
         value = vars(message).get(name)
         if _fits(cls, name, value, encoders):
@@ -81,12 +87,14 @@ def _items(meta: FieldMetadata, value: object) -> Iterator[tuple[str, object, ob
         yield from ((f"[{key!r}]", item, {key: item}) for key, item in value.items())
     elif meta.repeated and isinstance(value, list):
         yield from ((f"[{index}]", item, [item]) for index, item in enumerate(value))
+    else:
+        yield "", value, value
 
 
 def _fits(cls: type[Message], name: str, value: object, encoders: Encoders) -> bool:
     """Whether a message of `cls` with no field but this one can be encoded."""
     probe = object.__new__(cls)
-    vars(probe).update({field: default() for field, default in cls._betterproto.default_gen.items()})
+    vars(probe).update({field: default() for field, default in field_table(cls).default_gen.items()})
     vars(probe).update({name: value, "_unknown_fields": b""})
     try:
         encoders(cls)(probe)
@@ -98,13 +106,13 @@ def _fits(cls: type[Message], name: str, value: object, encoders: Encoders) -> b
 def _want(meta: FieldMetadata, element: type) -> str:
     if meta.map_meta is not None:
         key, value = meta.map_meta
-        return f"{_want(key, element)}, mapped to {_want(value, element)}"
+        return f"{_want(key, element)} as key, {_want(value, element)} as value"
     if meta.proto_type != "message":
         return _WANT[meta.proto_type]
     if meta.unwrap is None:
-        return f"a {element.__name__}"
-    wrapper = meta.unwrap()
-    return _WANT_WRAPPED.get(wrapper.__name__) or _WANT[wrapper._betterproto.meta_by_field_name["value"].proto_type]
+        return element.__name__
+    wrapper: type[Message] = meta.unwrap()
+    return _WANT_WRAPPED.get(wrapper.__name__) or _WANT[field_table(wrapper).meta_by_field_name["value"].proto_type]
 
 
 def _shown(value: object) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
@@ -48,24 +48,25 @@ def references(type: ResourceType, body: bytes) -> frozenset[ResourceKey]:
             return frozenset()
 
 
-_SKELETONS = {
-    CLUSTER: pb.ClusterRefs,
-    ENDPOINT: pb.ClusterLoadAssignmentRefs,
-    LISTENER: pb.ListenerRefs,
-    ROUTE: pb.RouteConfigurationRefs,
+_Skeleton: TypeAlias = pb.ClusterRefs | pb.ClusterLoadAssignmentRefs | pb.ListenerRefs | pb.RouteConfigurationRefs
+
+_SKELETONS: dict[ResourceType, Callable[[bytes], _Skeleton]] = {
+    CLUSTER: pb.ClusterRefs.FromString,
+    ENDPOINT: pb.ClusterLoadAssignmentRefs.FromString,
+    LISTENER: pb.ListenerRefs.FromString,
+    ROUTE: pb.RouteConfigurationRefs.FromString,
 }
-_Skeleton = pb.ClusterRefs | pb.ClusterLoadAssignmentRefs | pb.ListenerRefs | pb.RouteConfigurationRefs
 
 
 def _parsed(type: ResourceType, body: bytes) -> _Skeleton:
     try:
-        return _SKELETONS[type].FromString(body)
+        return _SKELETONS[type](body)
     except DecodeError as error:
         raise SnapshotError(f"got {len(body)} bytes that are no {type.type_url}: {error}") from error
 
 
 def _of_cluster(cluster: pb.ClusterRefs) -> Iterator[ResourceKey]:
-    if cluster.type == _EDS:
+    if cluster.type == _EDS and _from_us(cluster.eds_cluster_config.eds_config):
         yield ResourceKey(ENDPOINT, cluster.eds_cluster_config.service_name or cluster.name)
 
 
@@ -80,12 +81,17 @@ def _of_listener(listener: pb.ListenerRefs) -> Iterator[ResourceKey]:
         kind = config.type_url.rpartition("/")[2]
         if kind == _HTTP:
             manager = _unpacked(pb.HttpConnectionManagerRefs.FromString, config)
-            if manager.rds.route_config_name:
+            if manager.rds.route_config_name and _from_us(manager.rds.config_source):
                 yield ResourceKey(ROUTE, manager.rds.route_config_name)
             yield from _of_routes(manager.route_config)
         elif kind == _TCP:
             proxy = _unpacked(pb.TcpProxyRefs.FromString, config)
             yield from _clusters((proxy.cluster, *(target.name for target in proxy.weighted_clusters.clusters)))
+
+
+def _from_us(source: pb.ConfigSourceRefs) -> bool:
+    """Whether a resource is to come from the server that sent the one referring to it, not from a file or elsewhere."""
+    return source.WhichOneof("config_source_specifier") in (None, "ads", "self")
 
 
 def _of_routes(routes: pb.RouteConfigurationRefs) -> Iterator[ResourceKey]:

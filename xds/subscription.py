@@ -51,7 +51,7 @@ class Subscription:
 
     @property
     def is_settled(self) -> bool:
-        """Nothing of this type is in flight or still to come. A deferred removal waits for others: it does not count."""
+        """Nothing of this type is in flight or still to come. A deferred removal, waiting for others, is neither."""
         return not (self.in_flight or self.dirty or self.forced)
 
     def note_waiting(self, now: float) -> None:

@@ -32,10 +32,11 @@ class Connection:
         """The API, while the context lasts. Exits, in words, if nobody answers."""
         with self._channel() as channel:
             try:
-                yield AdminServiceStub(_with_metadata(channel, self._metadata()))  # type: ignore[arg-type]  # see there
+                yield AdminServiceStub(_with_metadata(channel, self._metadata()))
             except grpc.RpcError as error:
-                if isinstance(error, grpc.Call) and error.code() is grpc.StatusCode.UNAVAILABLE:
-                    details = error.details() or ""
+                call: Any = error  # what a call raises is a grpc.Call too, which its type does not say
+                if call.code() is grpc.StatusCode.UNAVAILABLE:
+                    details = call.details() or ""
                     if "connect" in details.lower() or "handshake" in details.lower():
                         leave(
                             Exit.UNREACHABLE,
@@ -75,7 +76,7 @@ def _with_metadata(channel: grpc.Channel, metadata: tuple[tuple[str, str], ...])
     return grpc.intercept_channel(channel, _Metadata(metadata)) if metadata else channel
 
 
-class _Metadata(grpc.UnaryUnaryClientInterceptor[Any, Any], grpc.UnaryStreamClientInterceptor[Any, Any]):
+class _Metadata(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     """Adds metadata to every call."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:

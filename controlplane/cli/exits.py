@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -62,11 +62,10 @@ def leave_for(error: BaseException) -> NoReturn:
             leave(Exit.FAILED, f"unexpected {type(error).__name__}: {error} (APG_DEBUG=1 shows where)")
 
 
-def _of_rpc(error: object) -> tuple[Exit, str]:
+def _of_rpc(error: Any) -> tuple[Exit, str]:  # noqa: ANN401  # RpcError and Call in one, which no type says
     """A failed call's exit code and words."""
     import grpc
 
-    assert isinstance(error, grpc.Call)
     code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
@@ -85,12 +84,12 @@ def _of_rpc(error: object) -> tuple[Exit, str]:
             return Exit.FAILED, f"{code.name}: {details}"
 
 
-def _violations(error: object) -> Iterator[str]:
+def _violations(error: Any) -> Iterator[str]:  # noqa: ANN401  # as above
     """The problems that came with a refusal."""
     from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 
-    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # a grpc.Call: `_of_rpc` checked
+    status = rpc_status.from_call(error)
     for detail in status.details if status is not None else ():
         refusal = error_details_pb2.BadRequest()
         if detail.Unpack(refusal):

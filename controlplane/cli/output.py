@@ -77,7 +77,7 @@ class Output:
         for warning in plan.warnings:
             self.console.print(f"[yellow]warning[/] {escape(warning)}")
 
-    def _diff(self, operation: pb.Operation, title: str, before: str, after: str) -> None:
+    def _diff(self, operation: pb.Operation.ValueType, title: str, before: str, after: str) -> None:
         self.console.print(f"{_SIGNS[operation]} [bold]{escape(title)}[/]")
         for line in diff_lines(before, after):
             self.console.print(f"    {line}")

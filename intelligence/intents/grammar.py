@@ -1,7 +1,7 @@
 """The built-in parser: a small grammar over tokens. Deterministic, without a network, and it would rather refuse.
 
-A rule is a pattern over the kinds of tokens; all of a sentence must fit one. Nothing is skipped, so a negation, a condition
-or a word that is not known makes a sentence not understood, however much of it would fit.
+A rule is a pattern over the kinds of tokens; all of a sentence must fit one. Nothing is skipped, so a negation, a
+condition or a word that is not known makes a sentence not understood, however much of it would fit.
 """
 
 from __future__ import annotations
@@ -157,9 +157,8 @@ def _shares(service: ServiceKey, stated: Sequence[tuple[Token, Decimal | None]],
         shares.append(Share(vocabulary.version(service, said), amount if amount is not None else _WHOLE - given))
     total = sum((share.percent for share in shares), Decimal(0))
     if len(shares) > 1 and total != _WHOLE:
-        raise ContradictionError(
-            f"{', '.join(str(share) for share in shares)} is {total.normalize():f}% in all, want 100%; nothing was changed"
-        )
+        listed = ", ".join(str(share) for share in shares)
+        raise ContradictionError(f"{listed} is {total.normalize():f}% in all, want 100%; nothing was changed")
     return shares
 
 

@@ -62,7 +62,7 @@ Intent: TypeAlias = TrafficSplit
 
 @dataclass(frozen=True, slots=True)
 class Understanding:
-    """What was understood of a sentence. `words` says it back; `confidence` is 0 to 1; `parser` names who understood."""
+    """What was understood of a sentence. `words` says it back; `confidence` is 0 to 1; `parser` names who did."""
 
     intents: tuple[Intent, ...]
     words: tuple[str, ...]

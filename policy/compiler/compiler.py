@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 
 from betterproto2 import Message
@@ -17,7 +18,7 @@ from policy.backends import Backend, standing
 from policy.compiler import names
 from policy.compiler.clusters import cluster
 from policy.compiler.endpoints import load_assignment
-from policy.compiler.listeners import listener
+from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.routes import AttachedRoute, route_configuration
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
@@ -85,7 +86,7 @@ class Compiler:
             yield self._made(
                 ("listener", name, gateway.addresses),
                 origin,
-                lambda name=name, port=port: listener(name, addresses=gateway.addresses, port=port),
+                partial(envoy_listener, name, addresses=gateway.addresses, port=port),
             )
             yield self._made(
                 (
@@ -94,7 +95,7 @@ class Compiler:
                     tuple((route.route.to_document(), route.hostnames, route.backends) for route in routes),
                 ),
                 (*origin, *(str(route.route.key) for route in routes)),
-                lambda name=name, routes=routes: route_configuration(name, routes),
+                partial(route_configuration, name, routes),
             )
         for backend in sorted(backends, key=str):
             yield from self._backend(mesh, backend)
@@ -104,8 +105,8 @@ class Compiler:
         protocol = (service or Service(*backend.service)).protocol
         instances = tuple(backend.among(mesh.endpoints_of(backend.service)))
         origin = (f"Service {backend.service}",)
-        yield self._made(("cluster", name, protocol), origin, lambda: cluster(name, protocol))
-        yield self._made(("endpoints", name, instances), origin, lambda: load_assignment(name, instances))
+        yield self._made(("cluster", name, protocol), origin, partial(cluster, name, protocol))
+        yield self._made(("endpoints", name, instances), origin, partial(load_assignment, name, instances))
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:
         known = self._resources.get(key)

@@ -52,7 +52,7 @@ def header_edits(filters: Iterable[HTTPRouteFilter]) -> HeaderEdits:
 
 
 def redirect(filters: Iterable[HTTPRouteFilter], *, prefix: str | None) -> RedirectAction | None:
-    """The redirect among `filters`, if there is one. `prefix` is the path prefix that the rule matched, if it was one."""
+    """The redirect among `filters`, if there is one. `prefix` is the path prefix that the rule matches, if any."""
     for item in filters:
         if item.request_redirect is not None:
             return _redirect(item.request_redirect, prefix)

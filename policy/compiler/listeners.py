@@ -17,7 +17,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from policy.compiler.clusters import ads
 from xds.encoder import pack
 
-_ANY_ADDRESS = "0.0.0.0"  # noqa: S104: a gateway that names no address is meant to be reached
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # a gateway that names no address is meant to be reached
 _HEADERS_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(hours=1)
 

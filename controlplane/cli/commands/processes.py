@@ -40,7 +40,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--debounce-ceiling-ms", type=int, help="But no longer than this (100).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.pass_obj
-def up(settings: Settings, file: Path | None, **flags: Any) -> None:  # noqa: ANN401  # one flag for each setting
+def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa: ANN401  # one flag for each setting
     """Start a control plane here. Every option is a setting too: in a TOML file, or as APG_XDS_ADDRESS and so on."""
     from controlplane.app import serve
     from controlplane.config import load

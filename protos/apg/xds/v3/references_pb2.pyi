@@ -47,32 +47,47 @@ Global___PackedConfig: _TypeAlias = PackedConfig  # noqa: Y015
 
 @_typing.final
 class ConfigSourceRefs(_message.Message):
-    """envoy.config.core.v3.ConfigSource"""
+    """envoy.config.core.v3.ConfigSource: of the ways to get configuration, which one it is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ADS_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
     API_CONFIG_SOURCE_FIELD_NUMBER: _builtins.int
+    ADS_FIELD_NUMBER: _builtins.int
+    SELF_FIELD_NUMBER: _builtins.int
+    PATH_CONFIG_SOURCE_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
     @_builtins.property
-    def ads(self) -> Global___AdsRefs: ...
+    def api_config_source(self) -> Global___Present: ...
     @_builtins.property
-    def api_config_source(self) -> Global___ApiRefs: ...
+    def ads(self) -> Global___Present: ...
+    @_builtins.property
+    def self(self) -> Global___Present: ...
+    @_builtins.property
+    def path_config_source(self) -> Global___Present: ...
     def __init__(
-        self,
+        self_,  # pyright: ignore[reportSelfClsParameterName]
         *,
-        ads: Global___AdsRefs | None = ...,
-        api_config_source: Global___ApiRefs | None = ...,
+        path: _builtins.str = ...,
+        api_config_source: Global___Present | None = ...,
+        ads: Global___Present | None = ...,
+        self: Global___Present | None = ...,
+        path_config_source: Global___Present | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ads", b"ads", "api_config_source", b"api_config_source"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ads", b"ads", "api_config_source", b"api_config_source", "config_source_specifier", b"config_source_specifier", "path", b"path", "path_config_source", b"path_config_source", "self", b"self"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ads", b"ads", "api_config_source", b"api_config_source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ads", b"ads", "api_config_source", b"api_config_source", "config_source_specifier", b"config_source_specifier", "path", b"path", "path_config_source", b"path_config_source", "self", b"self"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_config_source_specifier: _TypeAlias = _typing.Literal["path", "api_config_source", "ads", "self", "path_config_source"]  # noqa: Y015
+    _WhichOneofArgType_config_source_specifier: _TypeAlias = _typing.Literal["config_source_specifier", b"config_source_specifier"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_config_source_specifier) -> _WhichOneofReturnType_config_source_specifier | None: ...
 
 Global___ConfigSourceRefs: _TypeAlias = ConfigSourceRefs  # noqa: Y015
 
 @_typing.final
-class AdsRefs(_message.Message):
+class Present(_message.Message):
+    """Any message of which only the presence matters."""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     def __init__(
@@ -84,22 +99,7 @@ class AdsRefs(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___AdsRefs: _TypeAlias = AdsRefs  # noqa: Y015
-
-@_typing.final
-class ApiRefs(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    def __init__(
-        self,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___ApiRefs: _TypeAlias = ApiRefs  # noqa: Y015
+Global___Present: _TypeAlias = Present  # noqa: Y015
 
 @_typing.final
 class ClusterRefs(_message.Message):
@@ -132,6 +132,8 @@ Global___ClusterRefs: _TypeAlias = ClusterRefs  # noqa: Y015
 
 @_typing.final
 class EdsClusterRefs(_message.Message):
+    """envoy.config.cluster.v3.Cluster.EdsClusterConfig"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     EDS_CONFIG_FIELD_NUMBER: _builtins.int
@@ -209,6 +211,8 @@ Global___ListenerRefs: _TypeAlias = ListenerRefs  # noqa: Y015
 
 @_typing.final
 class ApiListenerRefs(_message.Message):
+    """envoy.config.listener.v3.ApiListener"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     API_LISTENER_FIELD_NUMBER: _builtins.int
@@ -229,6 +233,8 @@ Global___ApiListenerRefs: _TypeAlias = ApiListenerRefs  # noqa: Y015
 
 @_typing.final
 class FilterChainRefs(_message.Message):
+    """envoy.config.listener.v3.FilterChain"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTERS_FIELD_NUMBER: _builtins.int
@@ -249,6 +255,8 @@ Global___FilterChainRefs: _TypeAlias = FilterChainRefs  # noqa: Y015
 
 @_typing.final
 class NetworkFilterRefs(_message.Message):
+    """envoy.config.listener.v3.Filter"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -298,6 +306,8 @@ Global___HttpConnectionManagerRefs: _TypeAlias = HttpConnectionManagerRefs  # no
 
 @_typing.final
 class RdsRefs(_message.Message):
+    """envoy.extensions.filters.network.http_connection_manager.v3.Rds"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CONFIG_SOURCE_FIELD_NUMBER: _builtins.int
@@ -346,6 +356,8 @@ Global___TcpProxyRefs: _TypeAlias = TcpProxyRefs  # noqa: Y015
 
 @_typing.final
 class WeightedTcpRefs(_message.Message):
+    """envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTERS_FIELD_NUMBER: _builtins.int
@@ -395,6 +407,8 @@ Global___RouteConfigurationRefs: _TypeAlias = RouteConfigurationRefs  # noqa: Y0
 
 @_typing.final
 class VirtualHostRefs(_message.Message):
+    """envoy.config.route.v3.VirtualHost"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -422,6 +436,8 @@ Global___VirtualHostRefs: _TypeAlias = VirtualHostRefs  # noqa: Y015
 
 @_typing.final
 class RouteRefs(_message.Message):
+    """envoy.config.route.v3.Route"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     ROUTE_FIELD_NUMBER: _builtins.int
@@ -442,6 +458,8 @@ Global___RouteRefs: _TypeAlias = RouteRefs  # noqa: Y015
 
 @_typing.final
 class RouteActionRefs(_message.Message):
+    """envoy.config.route.v3.RouteAction"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_FIELD_NUMBER: _builtins.int
@@ -469,6 +487,8 @@ Global___RouteActionRefs: _TypeAlias = RouteActionRefs  # noqa: Y015
 
 @_typing.final
 class WeightedClusterRefs(_message.Message):
+    """envoy.config.route.v3.WeightedCluster"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTERS_FIELD_NUMBER: _builtins.int
@@ -489,6 +509,8 @@ Global___WeightedClusterRefs: _TypeAlias = WeightedClusterRefs  # noqa: Y015
 
 @_typing.final
 class ClusterNameRef(_message.Message):
+    """envoy.config.route.v3.WeightedCluster.ClusterWeight, and TcpProxy.WeightedCluster.ClusterWeight"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
@@ -508,6 +530,8 @@ Global___ClusterNameRef: _TypeAlias = ClusterNameRef  # noqa: Y015
 
 @_typing.final
 class MirrorRefs(_message.Message):
+    """envoy.config.route.v3.RouteAction.RequestMirrorPolicy"""
+
     DESCRIPTOR: _descriptor.Descriptor
 
     CLUSTER_FIELD_NUMBER: _builtins.int
