@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard protos/apg/*/v*/*.proto)
 
-.PHONY: help demo test check proto protoc proto-check format lock bench clean
+.PHONY: help demo test check proto protoc proto-check format lock bench picture clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -40,6 +40,9 @@ lock: $(BIN)/.dev-ready  ## Pin all dependencies anew
 	  --custom-compile-command "make lock" pyproject.toml -o requirements/run.lock
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-annotate --no-header \
 	  --custom-compile-command "make lock" pyproject.toml --group dev -c requirements/run.lock -o requirements/dev.lock
+
+picture: $(BIN)/.run-ready  ## Draw docs/demo.svg from a real run of the demo
+	$(BIN)/python -m controlplane.demo.picture docs/demo.svg
 
 bench: $(BIN)/.dev-ready  ## Run the benchmarks
 	$(BIN)/python -m benchmarks propagation

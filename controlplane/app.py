@@ -116,7 +116,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         servicer = AdminServicer(
             operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
         )
-        admin = _admin_server(config, servicer)
+        health = health_aio.HealthServicer()
+        admin = _admin_server(config, servicer, health)
         async with asyncio.TaskGroup() as tasks:
             loop = tasks.create_task(reconciler.run())
             try:
@@ -125,8 +126,10 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                 addresses = Addresses(
                     xds=_with_port(config.xds_address, xds_port), admin=_with_port(config.admin_address, admin_port)
                 )
+                await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
                 yield ControlPlane(addresses, operations, fleet, events)
             finally:
+                await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE))
                 loop.cancel()
 
@@ -142,11 +145,11 @@ def parsers(config: Config) -> Sequence[Parser]:
     return (model, grammar)
 
 
-def _admin_server(config: Config, servicer: AdminServicer) -> grpc.aio.Server:
+def _admin_server(config: Config, servicer: AdminServicer, health: health_aio.HealthServicer) -> grpc.aio.Server:
     interceptors = [BearerToken(config.admin_token)] if config.admin_token else []
     server = grpc_server(options=list(_ADMIN_OPTIONS), interceptors=interceptors)
     admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
-    health_pb2_grpc.add_HealthServicer_to_server(health_aio.HealthServicer(), server)
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
     reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), server)
     return server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,6 +99,7 @@ def apg(context: click.Context, admin: str, token_file: Path | None, ca_file: Pa
 
 def main() -> None:
     """Runs `apg`. No trace reaches a person, unless $APG_DEBUG asks for it."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what gRPC has to say comes back as a status, and is said once
     try:
         apg(prog_name="apg")
     except Exception as error:  # noqa: BLE001  # the outermost layer: every error becomes one line and an exit code

@@ -204,7 +204,7 @@ class _Story:
                 "apg demo --keep       leave it running, and talk to it",
                 "apg up                a control plane of your own",
                 "apg proxy --help      an Envoy for it",
-                "docs/first-steps.md   from an empty folder to a split, in five minutes",
+                "README.md             the first five minutes, step by step",
             )
         )
         self._console.print(Panel(commands, title="what to try next (commands are in .venv/bin)", expand=False))
@@ -261,6 +261,7 @@ class _Story:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            disable=self._console.record,  # a picture shows the end of things
         )
 
 

@@ -28,19 +28,20 @@ EXAMPLES: tuple[Example, ...] = (
 
 
 def filled(example: Example, vocabulary: Vocabulary) -> str | None:
-    """The example with names of this mesh: of a service that has two versions, or one; None if there is none."""
+    """The example with names of this mesh: of the service with most versions. None if it has not as many as needed."""
     by_count = sorted(vocabulary.versions.items(), key=lambda item: (-min(len(item[1]), 2), item[0]))
     if not by_count or not by_count[0][1]:
         return None
     key, versions = by_count[0]
+    if "{old}" in example.sentence and len(versions) < 2:
+        return None
     return example.sentence.format(service=key.name, old=versions[0], new=versions[-1])
 
 
 def nearest(sentence: str, vocabulary: Vocabulary, *, count: int = 3) -> tuple[str, ...]:
     """The examples most like `sentence`, with names of this mesh; with placeholders, if it has none to offer."""
-    sentences = [
-        filled(example, vocabulary) or example.sentence.format(service="SERVICE", old="v1", new="v2")
-        for example in EXAMPLES
+    sentences = [said for example in EXAMPLES if (said := filled(example, vocabulary)) is not None] or [
+        example.sentence.format(service="SERVICE", old="v1", new="v2") for example in EXAMPLES
     ]
 
     def likeness(candidate: str) -> float:
