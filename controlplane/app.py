@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import grpc
+from aiohttp import web
 from grpc.aio import server as grpc_server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
+from console.app import application
 from controlplane import credentials
 from controlplane.admin import SERVICE_NAME, AdminServicer
 from controlplane.auth import BearerToken
@@ -24,6 +26,7 @@ from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.operations import Operations
 from controlplane.reconciler import Reconciler
+from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
 from intelligence.intents.parser import Parser
 from policy.compiler.compiler import Compiler
@@ -52,6 +55,7 @@ class Addresses:
 
     xds: str
     admin: str
+    console: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +122,25 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         )
         health = health_aio.HealthServicer()
         admin = _admin_server(config, servicer, health)
+        console = web.AppRunner(
+            application(lambda: view(operations, fleet, published_revision=reconciler.published_revision)),
+            access_log=None,
+        )
         async with asyncio.TaskGroup() as tasks:
             loop = tasks.create_task(reconciler.run())
             try:
                 admin_port = await _start_admin(admin, config)
                 xds_port = await _start_xds(ads, config)
                 addresses = Addresses(
-                    xds=_with_port(config.xds_address, xds_port), admin=_with_port(config.admin_address, admin_port)
+                    xds=_with_port(config.xds_address, xds_port),
+                    admin=_with_port(config.admin_address, admin_port),
+                    console=await _start_console(console, config),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
                 yield ControlPlane(addresses, operations, fleet, events)
             finally:
                 await health.enter_graceful_shutdown()
-                await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE))
+                await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())
                 loop.cancel()
 
 
@@ -173,6 +183,22 @@ async def _start_xds(server: AdsServer, config: Config) -> int:
         return await server.start(config.xds_address, credentials=credentials.xds(config))
     except XdsError as error:
         raise StartError(f"{error} (--xds-address)") from error
+
+
+async def _start_console(runner: web.AppRunner, config: Config) -> str | None:
+    """The address of the console, if there is to be one."""
+    if config.console_address is None:
+        return None
+    host, _, port = config.console_address.rpartition(":")
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+    except OSError as error:
+        raise StartError(
+            f"console address {config.console_address}: cannot listen there: want a free port of this machine "
+            "(--console-address)"
+        ) from error
+    return _with_port(config.console_address, runner.addresses[0][1])
 
 
 def _with_port(address: str, port: int) -> str:

@@ -25,6 +25,7 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
@@ -38,6 +39,7 @@ class Config:
     admin_token_file: Path | None = None
     admin_tls_cert: Path | None = None
     admin_tls_key: Path | None = None
+    console_address: str | None = None
     state: Path = Path(".apg/mesh.db")
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
@@ -49,8 +51,9 @@ class Config:
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
-        for name in ("xds_address", "admin_address"):
-            _address(name, getattr(self, name))
+        for name in ("xds_address", "admin_address", "console_address"):
+            if (address := getattr(self, name)) is not None:
+                _address(name, address)
         _pair("xds_tls_cert", self.xds_tls_cert, "xds_tls_key", self.xds_tls_key)
         _pair("admin_tls_cert", self.admin_tls_cert, "admin_tls_key", self.admin_tls_key)
         if self.xds_client_ca is not None and self.xds_tls_cert is None:
@@ -75,6 +78,11 @@ class Config:
             raise ConfigError(
                 f"admin_address: got {self.admin_address}, which others can reach; "
                 "want admin_token_file, admin_tls_cert and admin_tls_key with it, or a loopback address"
+            )
+        if self.console_address is not None and not _is_loopback(self.console_address):
+            raise ConfigError(
+                f"console_address: got {self.console_address}, which others can reach; "
+                "want a loopback address: the console knows no users yet"
             )
         if not _is_loopback(self.xds_address) and self.xds_tls_cert is None and not self.xds_plaintext:
             raise ConfigError(

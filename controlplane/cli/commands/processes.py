@@ -32,6 +32,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--admin-token-file", type=_PATH, help="Callers must know the token in it.")
 @click.option("--admin-tls-cert", type=_PATH)
 @click.option("--admin-tls-key", type=_PATH)
+@click.option("--console-address", metavar="HOST:PORT", help="A read-only web page there; on loopback only.")
 @click.option("--state", type=_PATH, help="The SQLite file (.apg/mesh.db).")
 @click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
 @click.option("--ollama-model", metavar="NAME")
@@ -54,10 +55,12 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
     def ready(addresses: Addresses) -> None:
         if printer.for_people:
             click.echo(f"serving xDS on {addresses.xds} and the admin API on {addresses.admin}")
+            if addresses.console is not None:
+                click.echo(f"the console is at http://{addresses.console}/")
         else:
             import json
 
-            click.echo(json.dumps({"xds": addresses.xds, "admin": addresses.admin}))
+            click.echo(json.dumps({"xds": addresses.xds, "admin": addresses.admin, "console": addresses.console}))
 
     asyncio.run(serve(config, ready=ready))
 
