@@ -205,9 +205,13 @@ def _engine(path: Path, busy: timedelta) -> AsyncEngine:
     def configure(connection: Any, record: object) -> None:  # noqa: ANN401  # the driver's, by SQLAlchemy's contract
         connection.isolation_level = None  # or the driver would open transactions by its own rules
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # the pool forgets a connection that fails here, and its thread would stay
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Any) -> None:  # noqa: ANN401  # as above
