@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 _COMMAND = (sys.executable, "-m", "controlplane.cli.main")
@@ -29,7 +30,7 @@ def environment(**more: str) -> Mapping[str, str]:
     return {**clean, "COLUMNS": "200", **more}
 
 
-def apg(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **variables: str) -> Result:
+def apg(*arguments: str, stdin: bytes = b"", **variables: str) -> Result:
     """Runs `apg ARGUMENTS` to its end."""
     done = subprocess.run(
         [*_COMMAND, *arguments],
@@ -37,14 +38,13 @@ def apg(*arguments: str, stdin: bytes = b"", cwd: Path | None = None, **variable
         capture_output=True,
         timeout=_DEADLINE,
         check=False,
-        cwd=cwd,
         env={**environment(**variables), "PYTHONPATH": str(Path(__file__).parents[1])},
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 async def apg_async(*arguments: str, stdin: bytes = b"", **variables: str) -> Result:
-    return await asyncio.to_thread(apg, *arguments, stdin=stdin, **variables)
+    return await asyncio.to_thread(partial(apg, *arguments, stdin=stdin, **variables))
 
 
 @contextlib.asynccontextmanager

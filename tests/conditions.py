@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 _POLL = 0.02  # seconds
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, deadline: timedelta = timedelta(seconds=10)) -> T:
+@overload
+async def eventually(condition: Callable[[], Coroutine[Any, Any, T | None]], *, deadline: timedelta = ...) -> T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], T | None], *, deadline: timedelta = ...) -> T: ...
+
+
+async def eventually(condition: Callable[[], Any], *, deadline: timedelta = timedelta(seconds=10)) -> Any:
     """The first true value of `condition`, a function or a coroutine function. An AssertionError in it means "not yet".
 
     Raises:

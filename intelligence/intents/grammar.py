@@ -20,7 +20,7 @@ from registry.model import ServiceKey
 
 _MAX_TOKENS = 60
 _WHOLE = Decimal(100)
-_SUBJECT = "(?:O?SN?|NOSN?|OSN?|N)"  # payment traffic; of payment traffic; traffic for payment; traffic
+_SUBJECT = "O?(?:SN?|NOSN?|N)"  # payment traffic; of payment traffic; the traffic of payment; traffic
 _PART = "[WP]"
 
 
@@ -178,7 +178,7 @@ def _why_not(sentence: str, said: Sequence[Token], vocabulary: Vocabulary) -> Ex
                 )
                 return UnknownNameError(what, stranger.text, known[:10])
     numbers = [token for token in said if token.kind is Kind.NUMBER]
-    if numbers:
+    if numbers and not unknown:
         return NotUnderstoodError(sentence, hints, because=f'"{numbers[0].text}" of what? Say "%" for a share')
     because = "unknown here: " + ", ".join(f'"{token.text}"' for token in unknown[:5]) if unknown else ""
     return NotUnderstoodError(sentence, hints, because=because)

@@ -26,6 +26,7 @@ from registry.model import ServiceKey
 _MAX_SENTENCE = 2_000  # characters
 _MAX_SERVICES = 50
 _MAX_TOKENS = 256
+_CONTEXT = 8_192  # tokens: the examples, 50 services and the request, with room
 _CONFIDENCE = 0.7  # a model's own estimate of itself is worth nothing; a person looks at the plan
 _INSTRUCTIONS = (
     "You translate one request of an operator into JSON. The user message is a JSON object: `mesh` lists services with "
@@ -56,8 +57,8 @@ class OllamaParser:
     name = "ollama"
 
     def __init__(self, *, host: str, model: str, timeout: float) -> None:
-        self._client = AsyncClient(host=host, timeout=timeout)
         self._host = host
+        self._timeout = timeout
         self._model = model
 
     async def parse(self, sentence: str, vocabulary: Vocabulary) -> Understanding:
@@ -65,8 +66,11 @@ class OllamaParser:
         if len(sentence) > _MAX_SENTENCE:
             raise NotUnderstoodError(sentence, (), because=f"longer than {_MAX_SENTENCE} characters")
         services = _relevant(sentence, vocabulary)
-        messages = _messages(sentence, {name: vocabulary.versions[key] for name, key in services.items()})
-        answer = await self._ask(messages, services)
+        if not services:
+            raise NotUnderstoodError(sentence, (), because="no service has versions yet")
+        mesh = {name: vocabulary.versions[key] for name, key in services.items()}
+        messages = _messages(sentence, mesh)
+        answer = await self._ask(messages, mesh)
         try:
             return _understanding(answer, sentence, services, vocabulary)
         except (ValidationError, IntentError) as error:
@@ -75,18 +79,19 @@ class OllamaParser:
             repair = f"That cannot be: {str(error)[:500]}. Answer again."
             messages += [{"role": "assistant", "content": answer}, {"role": "user", "content": repair}]
         try:
-            return _understanding(await self._ask(messages, services), sentence, services, vocabulary)
+            return _understanding(await self._ask(messages, mesh), sentence, services, vocabulary)
         except ValidationError as error:
             raise ParserUnavailableError(f"the model {self._model} does not keep to its form") from error
 
-    async def _ask(self, messages: list[dict[str, str]], services: Mapping[str, ServiceKey]) -> str:
+    async def _ask(self, messages: list[dict[str, str]], mesh: Mapping[str, Sequence[str]]) -> str:
         try:
-            response = await self._client.chat(
-                model=self._model,
-                messages=messages,
-                format=_schema(services),
-                options={"temperature": 0, "num_predict": _MAX_TOKENS},
-            )
+            async with AsyncClient(host=self._host, timeout=self._timeout) as client:
+                response = await client.chat(
+                    model=self._model,
+                    messages=messages,
+                    format=_schema(mesh),
+                    options={"temperature": 0, "num_predict": _MAX_TOKENS, "num_ctx": _CONTEXT},
+                )
         except (ResponseError, RequestError, ConnectionError, httpx.HTTPError) as error:
             reason = str(error) or type(error).__name__
             raise ParserUnavailableError(f"no answer from {self._model} at {self._host}: {reason}") from error
@@ -124,10 +129,12 @@ def _messages(sentence: str, mesh: Mapping[str, Sequence[str]]) -> list[dict[str
     return [*shown, {"role": "user", "content": json.dumps({"mesh": dict(mesh), "request": sentence})}]
 
 
-def _schema(services: Mapping[str, ServiceKey]) -> dict[str, Any]:
+def _schema(mesh: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The form's schema with the names of this mesh as the only ones that can be written."""
     schema = _AnswerForm.model_json_schema()
-    schema["properties"]["service"] = {"type": "string", "enum": sorted(services) or [""]}
+    schema["properties"]["service"] = {"type": "string", "enum": sorted(mesh)}
+    versions = sorted({version for versions in mesh.values() for version in versions})
+    schema["$defs"]["_ShareForm"]["properties"]["version"] = {"type": "string", "enum": versions}
     schema["required"] = ["kind", "service", "shares"]
     return schema
 

@@ -85,6 +85,6 @@ def _aliases(key: ServiceKey) -> Iterator[str]:
     said: set[str] = set()
     for stem in stems:
         for form in (stem, f"{stem}s", f"{stem}'s", stem.removesuffix("s")):
-            said |= {form, form.replace("-", " "), f"{form} service", f"{form}-service"}
+            said |= {form, form.replace("-", " "), f"{form} service", f"{form}-service", f"{form} service's"}
     said |= {form.replace("-", " ") for form in list(said)}
     yield from sorted(form for form in said if form)

@@ -10,9 +10,10 @@ from decimal import Decimal
 
 from intelligence.intents.names import Vocabulary
 
-_WORD = re.compile(r"\d+(?:\.\d+)?%?(?![\w])|[\w][\w.'/-]*|[^\s\w]", re.UNICODE)
+_RATIO_TEXT = r"\d{1,3}(?:\.\d{1,2})?(?:[/:-]\d{1,3}(?:\.\d{1,2})?)+"
+_WORD = re.compile(rf"{_RATIO_TEXT}(?!\w)|\d+(?:\.\d+)?%?(?!\w)|\w+(?:[.'’/-]+\w+)*|[^\s\w]")
 _NUMBER = re.compile(r"(\d{1,6}(?:\.\d{1,6})?)(%?)")
-_RATIO = re.compile(r"\d{1,3}(?:\.\d{1,2})?([/:-]\d{1,3}(?:\.\d{1,2})?)+")
+_RATIO = re.compile(_RATIO_TEXT)
 
 
 class Kind(enum.Enum):

@@ -193,7 +193,7 @@ async def test_a_document_that_others_refer_to_is_not_deleted(mesh: Mesh) -> Non
 
 
 async def test_a_watcher_sees_revisions_and_their_publication(mesh: Mesh) -> None:
-    call = mesh.api.Watch(pb.WatchRequest())
+    call: Any = mesh.api.Watch(pb.WatchRequest())
     reading = asyncio.ensure_future(call.read())
     await asyncio.sleep(0)  # the request is on its way before anything happens
     seen: list[pb.Event] = []

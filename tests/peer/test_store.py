@@ -7,9 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -111,8 +112,8 @@ def test_time_travel_finds_each_mesh_as_it_was(steps: list[tuple[Item, bool]]) -
             async with await Store.open(Path(folder) / "mesh.db") as store:
                 mesh, remembered = Mesh(), [Mesh()]
                 for item, remove in steps:
-                    tables = mesh.services if isinstance(item, Service) else mesh.documents
-                    before = tables.get(item.key)  # type: ignore[call-overload]  # each item in its own table
+                    tables: Mapping[Any, Item] = mesh.services if isinstance(item, Service) else mesh.documents
+                    before = tables.get(item.key)
                     change = None if remove and before is None else Change(before, None if remove else item)
                     if change is None or before == change.after:
                         continue
@@ -145,7 +146,8 @@ async def test_a_foreign_transaction_makes_a_commit_fail_in_words_and_leaves_not
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(b"plain text, and a lot of it" * 99, "file is not a database"), (None, "Is a directory: want a file")]
+    ("content", "words"),
+    [(b"plain text, and a lot of it" * 99, "file is not a database"), (None, "Is a directory: want a file")],
 )
 async def test_what_is_no_database_is_named(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "thing.db"
@@ -174,6 +176,7 @@ def killed_while_committing(path: Path) -> int:
     program = f"""
 import asyncio
 from pathlib import Path
+from typing import Any
 from registry.model import Change, Endpoint, Service
 from registry.store import Store
 async def main():
