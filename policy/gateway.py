@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from policy.shapes import LIST, BaseDocument, Hostname, ObjectName, Port, Shape
 
@@ -15,6 +15,12 @@ def _ip_address(value: str) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         raise ValueError("an IPv4 or IPv6 address") from None
+
+
+def _served(value: object) -> object:
+    if value in ("HTTPS", "TLS", "TCP", "UDP"):
+        raise ValueError(f"HTTP: {value} is not served yet")
+    return value
 
 
 class RouteNamespaces(Shape):
@@ -32,7 +38,7 @@ class Listener(Shape):
 
     name: ObjectName
     port: Port
-    protocol: Literal["HTTP"]
+    protocol: Annotated[Literal["HTTP"], BeforeValidator(_served)]
     hostname: Hostname | None = None
     allowed_routes: AllowedRoutes = AllowedRoutes()
 

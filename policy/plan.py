@@ -10,7 +10,7 @@ from policy.compiler.compiler import Compiler
 from policy.errors import PolicyError
 from policy.validation import validate
 from registry.mesh import Mesh
-from registry.model import Change, Document
+from registry.model import Change
 from xds.resource import Resource
 from xds.resource_types import RESOURCE_TYPES
 from xds.snapshot import EMPTY, Snapshot
@@ -64,7 +64,7 @@ def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
             that refer to what would be gone.
     """
     after = mesh.after(changes)
-    findings = validate(after, changed={c.key for c in changes if isinstance(c.item, Document)})
+    findings = validate(after, changed={change.key for change in changes})
     if findings.problems:
         raise PolicyError(findings.problems)
     return Plan(

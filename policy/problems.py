@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,7 @@ from policy.errors import Problem
 Location: TypeAlias = tuple[int | str, ...]
 
 _SHOWN = 60  # characters of a value
+_LISTED = 5
 
 
 def problems(error: ValidationError, model: type[BaseModel], *, document: str) -> Iterator[Problem]:
@@ -27,14 +28,21 @@ def path(location: Location) -> str:
     """A place in a document, as people write it: spec.rules[0].name."""
     text = ""
     for step in location:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        name = f"[{step}]" if isinstance(step, int) else plain(step)
+        text += f".{name}" if text and not isinstance(step, int) else name
     return text
+
+
+def plain(text: str, *, limit: int = _SHOWN) -> str:
+    """`text`, shortened, on one line and without what a terminal would obey."""
+    short = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])
+    return short + ("…" if len(text) > limit else "")
 
 
 def shown(value: object) -> str:
     """A value as JSON, shortened, with its type where that is not plain to see."""
     if isinstance(value, str):
-        return f'the text "{value[:_SHOWN]}{"…" if len(value) > _SHOWN else ""}"'
+        return f'the text "{plain(value)}"'
     if isinstance(value, Mapping):
         return "an object" if value else "an empty object"
     if isinstance(value, list | tuple):
@@ -46,8 +54,15 @@ def shown(value: object) -> str:
 
 def nearest(word: str, words: Sequence[str]) -> str:
     """The one of `words` that `word` may be a misspelling of, as a question; "" if none is near."""
+    if len(word) > _SHOWN:
+        return ""
     close = difflib.get_close_matches(word.lower(), {w.lower(): w for w in words}, n=1, cutoff=0.6)
     return f"; did you mean {next(w for w in words if w.lower() == close[0])}?" if close else ""
+
+
+def listed(words: Collection[str]) -> str:
+    """The first few of `words`."""
+    return ", ".join(list(words)[:_LISTED]) + (", …" if len(words) > _LISTED else "")
 
 
 def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Problem:
@@ -64,12 +79,11 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
             want = str(context["error"])
         case "literal_error":
             want = str(context["expected"]).replace("'", "").replace(" or ", ", or ")
-        case "string_pattern_mismatch":
-            want = f"text that matches {context['pattern']}"
         case "string_type":
             want = "a text" + (" (in quotes)" if isinstance(details["input"], bool | int | float) else "")
         case "int_type" | "int_from_float":
-            want = "a whole number"
+            bounds = _range(model, location)
+            want = f"a whole number from {bounds}" if bounds else "a whole number"
         case "bool_type":
             want = "true or false"
         case "tuple_type":

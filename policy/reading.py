@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from policy.errors import PolicyError, Problem
 from policy.kinds import KINDS, PolicyDocument
-from policy.problems import nearest, problems, shown
-from policy.safe_yaml import load_all
+from policy.problems import nearest, plain, problems, shown
+from policy.safe_yaml import compose_all
+from policy.shapes import MAX_LABEL, MAX_NAME
+from policy.yaml_values import value_of
 from registry.model import DEFAULT_NAMESPACE, DocumentKey
 
 
@@ -20,31 +22,30 @@ def read_documents(text: bytes, *, source: str) -> tuple[PolicyDocument, ...]:
     Raises:
         PolicyError: with every problem of every document. Then none of them is to be used.
     """
-    documents: list[PolicyDocument] = []
+    documents: dict[DocumentKey, tuple[str, PolicyDocument]] = {}
     found: list[Problem] = []
-    places: dict[DocumentKey, int] = {}
-    for number, value in load_all(text, source=source):
-        try:
-            document = _document(value, f"{source}, document {number}")
-        except PolicyError as error:
-            found.extend(error.problems)
-            continue
-        first = places.setdefault(document.key, number)
-        if first != number:
-            found.append(
-                Problem(
-                    str(document.key),
-                    "metadata.name",
-                    f"the same name in documents {first} and {number} of {source}",
-                    "a name of its own, or one of the two",
-                )
-            )
-        documents.append(document)
+    try:
+        for place, root in compose_all(text, source=source):
+            try:
+                value = value_of(root, name=place)
+                if value is None:
+                    continue
+                document = _document(value, place)
+            except PolicyError as error:
+                found.extend(error.problems)
+                continue
+            first, _ = documents.setdefault(document.key, (place, document))
+            if first != place:
+                numbers = f"{first.rpartition(' ')[2]} and {place.rpartition(' ')[2]}"
+                got = f"the same name in documents {numbers} of {source}"
+                found.append(Problem(str(document.key), "metadata.name", got, "a name of its own, or one of the two"))
+    except PolicyError as error:  # of the file itself: nothing after that place can be read
+        found.extend(error.problems)
     if found:
         raise PolicyError(found)
     if not documents:
         raise PolicyError.of(document=source, got="no document", want="one at least")
-    return tuple(documents)
+    return tuple(document for _, document in documents.values())
 
 
 def _document(value: object, place: str) -> PolicyDocument:
@@ -75,4 +76,7 @@ def _name(value: Mapping[Any, Any], kind: str) -> str | None:
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("name"), str):
         return None
     namespace = metadata.get("namespace", DEFAULT_NAMESPACE)
-    return f"{kind} {namespace}/{metadata['name']}" if isinstance(namespace, str) else None
+    if not isinstance(namespace, str):
+        return None
+    # They are repeated with every problem, and may not be names at all.
+    return f"{kind} {plain(namespace, limit=MAX_LABEL)}/{plain(metadata['name'], limit=MAX_NAME)}"

@@ -7,15 +7,18 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from registry.model import DEFAULT_NAMESPACE, Document, DocumentKey
 
+MAX_NAME = 253
+MAX_LABEL = 63
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
 _DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_LONGEST = timedelta(hours=99_999)
 
 
 class Shape(BaseModel):
@@ -38,7 +41,10 @@ def _parse_duration(value: object) -> object:
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError('a duration with its unit, such as "10s", "1m30s" or "500ms"')
     parts = _DURATION_PART.findall(value)
-    return timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
+    total = timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
+    if total > _LONGEST:  # "99999h99999h" could not be written again
+        raise ValueError(f"a duration of at most {format_duration(_LONGEST)}")
+    return total
 
 
 def format_duration(value: timedelta) -> str:
@@ -51,13 +57,36 @@ def format_duration(value: timedelta) -> str:
     return text or "0s"
 
 
-ObjectName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
+def matching(pattern: str, words: str) -> AfterValidator:
+    """Texts that match `pattern` from end to end, in `words` for who wrote another."""
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if compiled.fullmatch(value) is None:
+            raise ValueError(words)
+        return value
+
+    return AfterValidator(check)
+
+
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LETTERS = 'lower-case letters, digits and "-", a letter or digit at both ends'
+
+ObjectName = Annotated[
+    str, StringConstraints(max_length=MAX_NAME), matching(_SUBDOMAIN, f'{_LETTERS}; "." between such parts')
+]
 """RFC 1123 subdomain."""
-NamespaceName = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}$")]
+NamespaceName = Annotated[str, StringConstraints(max_length=MAX_LABEL), matching(_LABEL, _LETTERS)]
 """RFC 1123 label."""
-Hostname = Annotated[str, StringConstraints(pattern=rf"^(\*\.)?{_LABEL}(\.{_LABEL})*$", max_length=253)]
+PreciseHostname = Annotated[
+    str, StringConstraints(max_length=MAX_NAME), matching(_SUBDOMAIN, 'a hostname, such as "shop.example.com"')
+]
+Hostname = Annotated[
+    str,
+    StringConstraints(max_length=MAX_NAME),
+    matching(rf"(\*\.)?{_SUBDOMAIN}", 'a hostname, such as "shop.example.com" or "*.example.com"'),
+]
 """A hostname whose first label may be "*"."""
-PreciseHostname = Annotated[str, StringConstraints(pattern=rf"^{_LABEL}(\.{_LABEL})*$", max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(format_duration, return_type=str)]
 """GEP-2257: one to four numbers with units, "1h30m", "500ms"; "0s" means no limit."""

@@ -63,11 +63,10 @@ class Mesh:
 
         async def synced() -> bool:
             status = await self.fleet()
-            return (
-                status.published_revision == status.revision
-                and len(status.proxies) == proxies
-                and all(proxy.in_sync for proxy in status.proxies)
-            )
+            assert status.published_revision == status.revision, status
+            assert len(status.proxies) == proxies, status
+            assert all(proxy.in_sync for proxy in status.proxies), status
+            return True
 
         await eventually(synced)
 

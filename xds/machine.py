@@ -212,6 +212,13 @@ class Machine(ABC, Generic[RequestT]):
         """All that may be sent now, in the order in which it is to be sent."""
         if not self._known:
             return []
+        responses = self._pass(now)
+        if not responses and any(subscription.deferred for subscription in self._subscriptions.values()):
+            # What the removals waited for may have come to nothing in this very pass, and nobody will call again.
+            responses = self._pass(now)
+        return responses
+
+    def _pass(self, now: float) -> list[Response]:
         responses: list[Response] = []
         settled = True  # whether all earlier types are
         for subscription in self._in_order():
@@ -297,11 +304,17 @@ class Machine(ABC, Generic[RequestT]):
         return names
 
     def _awaited(self) -> set[str]:
-        """The EDS names that the client's clusters refer to."""
+        """The EDS names that the client's clusters refer to, of clusters that are still to be had: a client does not
+        wait for the endpoints of one that is about to be removed."""
         clusters = self._subscriptions.get(CLUSTER)
         if clusters is None:
             return set()
-        return {key.name for resource in clusters.held.values() for key in resource.references}
+        return {
+            key.name
+            for name, resource in clusters.held.items()
+            if self._snapshot.get(CLUSTER, name) is not None
+            for key in resource.references
+        }
 
     def _send(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Response:
         version, payload = self._assemble(subscription, changed, removed)

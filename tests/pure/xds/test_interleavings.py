@@ -1,0 +1,123 @@
+"""Whatever the order in which snapshots, responses and requests meet, a client that behaves comes to hold the newest.
+
+Messages wait in two queues, as they do on a network, and hypothesis says what is delivered next. Time stands still, so
+nothing may need the bound on holding back to come to its end.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import chain
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.xds_client import DeltaScript, Script, SotwScript
+from tests.xds_resources import listener, routes, service
+from xds.machine import Response
+from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from xds.snapshot import Snapshot
+
+NAMES = ("a", "b", "c")
+
+
+def world(used: frozenset[str], ports: int, stat_name: str) -> Snapshot:
+    """A listener whose routes lead to the services of `used`, which exist, and no others."""
+    services = chain.from_iterable(service(name, ports, stat_name=stat_name) for name in sorted(used))
+    return Snapshot.of([*services, routes("web", *sorted(used)), listener("edge", routes="web")])
+
+
+worlds = st.builds(
+    world, st.frozensets(st.sampled_from(NAMES), min_size=1), st.integers(1, 2), st.sampled_from(["", "x"])
+)
+steps = st.one_of(
+    worlds,
+    st.sampled_from(["response", "response, then follow", "request", "nudge"]),
+    st.sampled_from(["response", "request"]),
+)
+
+
+class Network:
+    """A client and a machine with a queue each way."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.machine = script.machine
+        self.to_client: deque[Response] = deque()
+        self.to_server: deque[Any] = deque()
+        script.machine = self  # type: ignore[assignment]  # what the client sends meets the queue
+
+    def on_request(self, request: Any, *, now: float) -> list[Response]:
+        self.to_server.append(request)
+        return []
+
+    def publish(self, snapshot: Snapshot) -> None:
+        self.to_client.extend(self.machine.publish(snapshot, now=0.0))
+
+    def step(self, step: str) -> None:
+        match step:
+            case "request" if self.to_server:
+                self.to_client.extend(self.machine.on_request(self.to_server.popleft(), now=0.0))
+            case "response" | "response, then follow" if self.to_client:
+                self._receive(self.to_client.popleft(), answer_first=step == "response")
+            case "nudge" if ENDPOINT in self.script.names and isinstance(self.script, SotwScript):
+                self.script.subscribe(ENDPOINT)  # Envoy asks again for the same names now and then
+            case _:
+                pass
+
+    def settle(self) -> None:
+        for _ in range(1_000):
+            if not self.to_client and not self.to_server:
+                return
+            self.step("request")
+            self.step("response")
+        raise AssertionError("the exchange does not come to an end")
+
+    def _receive(self, response: Response, *, answer_first: bool) -> None:
+        script, wanted = self.script, response.type in (CLUSTER, LISTENER)
+        bodies, gone = script.decoded(response)
+        holds = script.resources.setdefault(response.type, {})
+        names = script.names.get(response.type, set())
+        holds.update({name: body for name, body in bodies.items() if wanted or name in names})
+        for name in gone:
+            holds.pop(name, None)
+        script.versions[response.type] = response.version
+        if answer_first:
+            script.answer(response)
+        script.follow()
+        if not answer_first:
+            script.answer(response)
+        self._refuse_broken_routes()
+
+    def _refuse_broken_routes(self) -> None:
+        """A route in use leads to a cluster that the client has, and that has had its endpoints."""
+        for body in self.script.resources.get(ROUTE, {}).values():
+            for name in NAMES:
+                if f"/{name}".encode() in body:
+                    assert name in self.script.resources[CLUSTER], f"the route to {name} has no cluster"
+
+
+@pytest.mark.parametrize("variant", [SotwScript, DeltaScript], ids=["sotw", "delta"])
+@given(first=worlds, story=st.lists(steps, max_size=40))
+@settings(max_examples=300, deadline=None)
+def test_the_newest_snapshot_arrives_and_no_route_is_ever_broken(
+    variant: type[Script], first: Snapshot, story: list[Snapshot | str]
+) -> None:
+    network = Network(variant())
+    network.publish(first)
+    for type in (CLUSTER, LISTENER):
+        network.script.subscribe(type)
+        network.settle()
+    newest = first
+    for step in story:
+        if isinstance(step, Snapshot):
+            newest = step
+            network.publish(step)
+        else:
+            network.step(step)
+    network.settle()
+    assert network.script.holds(newest), network.machine.status()
+    assert all(status.in_sync for status in network.machine.status())
+    assert network.machine.deadline is None
