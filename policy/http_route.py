@@ -7,6 +7,7 @@ import warnings
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
+from pydantic.alias_generators import to_camel
 
 from policy.shapes import (
     LIST,
@@ -164,7 +165,7 @@ class HTTPRouteFilter(Shape):
     def _has_what_its_type_names(self) -> HTTPRouteFilter:
         given = [name for name in _FILTER_FIELDS.values() if getattr(self, name) is not None]
         if given != [_FILTER_FIELDS[self.type]]:
-            raise ValueError(f"just the field {self.type[0].lower()}{self.type[1:]} beside its type")
+            raise ValueError(f"just the field {to_camel(_FILTER_FIELDS[self.type])} beside its type")
         return self
 
 
