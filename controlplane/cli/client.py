@@ -30,9 +30,9 @@ class Connection:
     @contextlib.contextmanager
     def api(self) -> Iterator[AdminServiceStub]:
         """The API, while the context lasts. Exits, in words, if nobody answers."""
-        with self._channel() as channel:
+        with self.stub() as stub:
             try:
-                yield AdminServiceStub(_with_metadata(channel, self._metadata()))
+                yield stub
             except grpc.RpcError as error:
                 call: Any = error  # what a call raises is a grpc.Call too, which its type does not say
                 if call.code() is grpc.StatusCode.UNAVAILABLE:
@@ -44,6 +44,12 @@ class Connection:
                             "or say where it is with --admin or $APG_ADMIN",
                         )
                 raise
+
+    @contextlib.contextmanager
+    def stub(self) -> Iterator[AdminServiceStub]:
+        """The API, while the context lasts; what goes wrong is the caller's."""
+        with self._channel() as channel:
+            yield AdminServiceStub(_with_metadata(channel, self._metadata()))
 
     def _channel(self) -> grpc.Channel:
         if self.ca_file is None:

@@ -23,9 +23,9 @@ def names(context: click.Context, parameter: click.Parameter, typed: str) -> lis
     root = context.find_root().params
     connection = Connection(root.get("admin") or "127.0.0.1:18001", root.get("token_file"), root.get("ca_file"))
     try:
-        with connection.api() as api:
+        with connection.stub() as api:
             found = api.List(pb.ListRequest(kind=context.params.get("kind", "")), timeout=_PATIENCE)
-    except (grpc.RpcError, SystemExit):
+    except grpc.RpcError:
         return []
     known = [item.name for item in found.documents] + [item.service.name for item in found.services]
     return [CompletionItem(name) for name in sorted(set(known)) if name.startswith(typed)]
