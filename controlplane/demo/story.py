@@ -18,12 +18,15 @@ from string import Template
 
 import grpc
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from controlplane.bootstrap import BootstrapOptions, Variant
 from controlplane.child import end, spawn
+from controlplane.cli.diff import diff_lines
+from controlplane.cli.exits import violations
 from controlplane.demo.backends import start_backend, start_frontend
 from controlplane.demo.proportion import wilson
 from controlplane.demo.traffic import Traffic
@@ -162,7 +165,8 @@ class _Story:
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
                 raise DemoError(f"the broken document met {error.code().name}: {error.details()}") from error
-            self._console.print(f"  [red]refused[/]  {error.details()}", highlight=False)
+            for violation in violations(error):
+                self._console.print(f"  [red]refused[/] {escape(violation)}", highlight=False)
         else:
             raise DemoError("the broken document was accepted")
         self._note("nothing was applied, and traffic goes on")
@@ -246,8 +250,6 @@ class _Story:
         self._console.print(f"  {text}", highlight=False)
 
     def _show_diff(self, title: str, before: str, after: str) -> None:
-        from controlplane.cli.diff import diff_lines
-
         self._console.print(f"  [bold]{title}[/]", highlight=False)
         for line in diff_lines(before, after):
             self._console.print(f"    {line}", highlight=False)
