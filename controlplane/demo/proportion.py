@@ -29,4 +29,5 @@ def wilson(hits: int, trials: int, *, z: float = _Z_95) -> Interval:
     scale = 1 + z * z / trials
     center = (share + z * z / (2 * trials)) / scale
     reach = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / scale
-    return Interval(max(0.0, center - reach), min(1.0, center + reach))
+    # At the ends the bounds are 0 and 1 exactly, which floating point may miss by a bit.
+    return Interval(0.0 if hits == 0 else center - reach, 1.0 if hits == trials else center + reach)
