@@ -13,7 +13,7 @@ demo: $(BIN)/.run-ready  ## Start a small mesh with a real Envoy, change it by a
 	$(BIN)/apg demo
 
 test: $(BIN)/.dev-ready  ## Run all tests, with real Envoys
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --max-worker-restart 0
 
 check: $(BIN)/.dev-ready proto-check  ## ruff, mypy --strict, lint-imports, drift of generated code
 	$(BIN)/ruff check .

@@ -43,7 +43,9 @@ def running_ollama() -> Iterator[str]:
             try:
                 _wait(f"http://{host}/api/version", home / "log")
                 tiny_model.write(home / "tiny.gguf", seed=7)
-                (home / "Modelfile").write_text("FROM ./tiny.gguf\n")
+                # Ollama's threads spin at barriers: two of them beside a busy second test took 60 s for what one
+                # does in half a second.
+                (home / "Modelfile").write_text("FROM ./tiny.gguf\nPARAMETER num_thread 1\n")
                 create = [binary, "create", MODEL, "-f", "Modelfile"]
                 made = subprocess.run(create, cwd=home, env=environment, capture_output=True, text=True, check=False)
                 assert made.returncode == 0, made.stderr
