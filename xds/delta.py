@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
+from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
-from xds.resource_types import BY_TYPE_URL, ResourceType
+from xds.resource_types import ResourceType
 from xds.subscription import Subscription
-from xds.wire import length_delimited, string
+from xds.wire import string
 
 
 class DeltaMachine(Machine[DeltaDiscoveryRequest]):
     """One client's incremental stream."""
 
     def on_request(self, request: DeltaDiscoveryRequest, *, now: float) -> list[Response]:
-        """A request: any of subscribing, unsubscribing, an ACK or a NACK. A type that this server does not know is
-        never answered."""
-        type = BY_TYPE_URL.get(request.type_url)
-        if type is None:
-            return []
+        """A request: any of subscribing, unsubscribing, an ACK or a NACK. A stale nonce says nothing of a response, but
+        what is subscribed to with it counts all the same (section "Incremental xDS")."""
+        type = self._type(request.type_url)
         subscription = self._subscriptions.get(type)
         first = subscription is None
         if subscription is None:
-            subscription = self._subscriptions[type] = Subscription(type)
+            subscription = self._open(type)
         elif request.response_nonce:
             error = request.error_detail.message or "no reason given"
             refused = request.HasField("error_detail")
@@ -37,33 +36,42 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
 
     def _subscribe(self, subscription: Subscription, names: set[str], *, first: bool) -> None:
         """Section "How the client specifies what resources to return": a first request without names means all."""
-        if WILDCARD in names or (first and not names):
+        if WILDCARD in names or (first and not names and not subscription.type.on_demand):
             names.discard(WILDCARD)
             if not subscription.wildcard:
                 subscription.subscribe_all(self._snapshot)
+        self._check_names(subscription, names)
         subscription.subscribe(names)
 
     def _unsubscribe(self, subscription: Subscription, names: set[str]) -> None:
-        if WILDCARD in names and subscription.wildcard:
+        """Section "Unsubscribing from resources": names that were not subscribed to are ignored."""
+        if WILDCARD in names:
             names.discard(WILDCARD)
-            subscription.wildcard = False
-            subscription.forget([name for name in subscription.held if name not in subscription.names])
+            if subscription.wildcard:
+                subscription.wildcard = False
+                covered = (*subscription.held, *subscription.dirty, *subscription.deferred)
+                subscription.forget([name for name in covered if name not in subscription.names])
         known = subscription.names & names
         subscription.names -= known
-        subscription.forget(names)
         if subscription.wildcard:
             # Still covered by the wildcard: the client has to be told whether the resource is there.
             subscription.forced |= known
+        else:
+            subscription.forget(known)
 
     def _resume(self, subscription: Subscription, versions: Mapping[str, str]) -> None:
         """A reconnecting client says what it holds (`initial_resource_versions`), so only differences are sent: none
         when nothing changed, whichever replica it meets, because versions are content hashes."""
+        if subscription.type.on_demand:
+            # What was found by an alias is held by its own name, which the client does not ask for again.
+            self._check_names(subscription, versions)
+            subscription.names.update(versions)
         for name, version in versions.items():
             if not subscription.wants(name):
                 continue
             current = self._snapshot.get(subscription.type, name)
             if current is not None and current.version == version:
-                subscription.held[name] = current
+                subscription.hold(name, current)
                 subscription.dirty.discard(name)
             else:
                 subscription.held[name] = Resource.held_elsewhere(subscription.type, name, version)
@@ -83,14 +91,32 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         payload = b"".join(
             (
                 string(1, version),
-                *(delta_frame(resource) for _, resource in sorted(changed.items())),
+                *self._frames(subscription, changed, removed),
                 string(4, subscription.type.type_url),
-                *(string(6, name) for name in removed),
+                *(string(6, name) for name in self._gone(subscription, removed)),
             )
         )
         return version, payload
 
+    def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
+        version = subscription.accepted_version
+        frames = b"".join(delta_heartbeat(resource) for _, resource in sorted(due.items()))
+        return version, string(1, version) + frames + string(4, subscription.type.type_url)
 
-def delta_frame(resource: Resource) -> bytes:
-    """Field 2 of a DeltaDiscoveryResponse: the resource with its version and name around the shared bytes."""
-    return length_delimited(2, string(1, resource.version) + resource.framed + string(3, resource.name))
+    def _frames(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Iterator[bytes]:
+        if not subscription.type.on_demand:
+            yield from (delta_frame(resource) for _, resource in sorted(changed.items()))
+            return
+        asked: dict[str, set[str]] = {}
+        for alias, resource in changed.items():
+            asked.setdefault(resource.name, set()).add(alias)
+        found = {resource.name: resource for resource in changed.values()}
+        for name, aliases in sorted(asked.items()):
+            yield delta_frame(found[name], sorted(aliases - {name}))
+        yield from (unresolved_frame(name) for name in removed if name not in subscription.held)
+
+    def _gone(self, subscription: Subscription, removed: Names) -> Iterable[str]:
+        """The names that the client knows the removed resources by."""
+        if not subscription.type.on_demand:
+            return removed
+        return sorted({subscription.held[name].name for name in removed if name in subscription.held})

@@ -4,6 +4,7 @@ XdsError
 ├── EncodeError        a message that cannot be encoded
 ├── SnapshotError      resources that do not fit together
 └── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
+    └── BoundError     a client that asks for more than the server gives; its stream ends with RESOURCE_EXHAUSTED
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class SnapshotError(XdsError):
 
 class RequestError(XdsError):
     """A request that breaks the xDS protocol, in words for the client's operator."""
+
+
+class BoundError(RequestError):
+    """A request beyond a bound of this server (`xds.bounds`), in words for the client's operator."""

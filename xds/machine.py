@@ -1,4 +1,5 @@
-"""The xDS protocol for one aggregated stream, as a machine without I/O: requests and snapshots in, responses out.
+"""The xDS protocol for one stream, aggregated or of one type, as a machine without I/O: requests and snapshots in,
+responses out.
 
 This file owns what both variants share: the order between types, holding back, removal, acceptance and refusal.
 `sotw.py` and `delta.py` own how a request is read and how a response is put together. References in the comments are
@@ -9,13 +10,16 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
+from xds.bounds import check_name, check_names, check_types
 from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
+from xds.errors import RequestError
+from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, RESOURCE_TYPES, ResourceKey, ResourceType
+from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceKey, ResourceType, resource_type
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -27,6 +31,7 @@ RequestT = TypeVar("RequestT")
 Names: TypeAlias = tuple[str, ...]
 Assembled: TypeAlias = tuple[str, bytes]
 _NONCE_FIELD = 5  # the same number in both variants' responses
+_UNANSWERED = 64  # responses of one type; a client that asks on without answering is answered no further
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,24 @@ class Machine(ABC, Generic[RequestT]):
     earlier types that this client subscribes to are settled, at most `hold` seconds; after that it is sent all the
     same. A removal waits as long as anything that the client holds refers to the resource, without a bound: what it
     refers to is in use. The answer to a subscription waits for nothing.
+
+    only: the one type of a stream that is not aggregated.
+    quarantine: what the client's group lived with before somebody refused it; shared by the machines of the group.
     """
 
-    def __init__(self, snapshot: Snapshot | None = None, *, hold: float = HOLD_SECONDS) -> None:
-        self._snapshot = snapshot or EMPTY
+    def __init__(
+        self,
+        snapshot: Snapshot | None = None,
+        *,
+        hold: float = HOLD_SECONDS,
+        only: ResourceType | None = None,
+        quarantine: Quarantine | None = None,
+    ) -> None:
+        self._snapshot = snapshot if snapshot is not None else EMPTY
         self._known = snapshot is not None
         self._hold = hold
+        self._only = only
+        self._quarantine = quarantine if quarantine is not None else Quarantine()
         self._subscriptions: dict[ResourceType, Subscription] = {}
         self._warming: set[str] = set()  # EDS names that accepted clusters wait for
         self._nonce = 0
@@ -67,7 +84,11 @@ class Machine(ABC, Generic[RequestT]):
 
     @abstractmethod
     def on_request(self, request: RequestT, *, now: float) -> list[Response]:
-        """A message of the client. `now` is in seconds, of a monotonic clock, here and everywhere below."""
+        """A message of the client. `now` is in seconds, of a monotonic clock, here and everywhere below.
+
+        Raises:
+            RequestError: the client breaks the protocol, or a bound of this server; its stream is to end.
+        """
 
     def publish(self, snapshot: Snapshot, *, now: float) -> list[Response]:
         """A newer snapshot. Whatever of the last one was not sent yet is skipped: the newest counts."""
@@ -82,19 +103,25 @@ class Machine(ABC, Generic[RequestT]):
         return self._advance(now)
 
     def on_time(self, now: float) -> list[Response]:
-        """To be called when `deadline` has passed: what was held back for so long goes out all the same."""
+        """To be called when `deadline` has passed: what was held back for so long goes out all the same, and lifetimes
+        that would end are renewed."""
         return self._advance(now)
 
     @property
     def deadline(self) -> float | None:
-        """When the earliest update that waits for another type is sent all the same; None if none waits. An update
-        behind an unanswered response of its own type has no deadline: the client has not read that one yet."""
-        waiting = [
-            subscription.waiting_since
-            for subscription in self._subscriptions.values()
-            if subscription.waiting_since is not None and not subscription.in_flight
-        ]
-        return min(waiting) + self._hold if waiting else None
+        """When there is something to send though nobody says anything: the earliest update that waits for another
+        type, or the earliest heartbeat; None if there is neither. What is behind an unanswered response of its own
+        type has no deadline: the client has not read that one yet."""
+        earliest: float | None = None
+        for subscription in self._subscriptions.values():
+            if subscription.in_flight:
+                continue
+            times = list(subscription.beats.values())
+            if subscription.waiting_since is not None:
+                times.append(subscription.waiting_since + self._hold)
+            if times:
+                earliest = min(times) if earliest is None else min(earliest, *times)
+        return earliest
 
     # --- out ---
 
@@ -131,7 +158,7 @@ class Machine(ABC, Generic[RequestT]):
                 nacked=subscription.nacked,
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
-            for subscription in self._in_order()
+            for subscription in self._subscriptions.values()
         )
 
     # --- for the variants ---
@@ -146,8 +173,43 @@ class Machine(ABC, Generic[RequestT]):
         """The version and the payload (without nonce) of a response."""
 
     @abstractmethod
+    def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
+        """The version and the payload of a response that renews lifetimes and changes nothing."""
+
+    @abstractmethod
     def _tells_absence(self, type: ResourceType) -> bool:
         """Whether a response can say that a resource of this type does not exist."""
+
+    def _type(self, type_url: str) -> ResourceType:
+        """The type that a request is about. On a stream of one type it need not be said, and must not be another."""
+        if self._only is None:
+            if not type_url:
+                raise RequestError("type_url: got none, want one: on an aggregated stream each request names its type")
+            return resource_type(type_url)
+        if type_url not in ("", self._only.type_url):
+            raise RequestError(f"type_url: got {type_url}, want {self._only.type_url}, or the aggregated service")
+        return self._only
+
+    def _open(self, type: ResourceType) -> Subscription:
+        """The first subscription to a type. A type that nothing was published of is one without resources."""
+        check_types(type, self._subscriptions)
+        subscription = Subscription(type, self._quarantine)
+        self._subscriptions[type] = subscription
+        self._subscriptions = dict(sorted(self._subscriptions.items()))
+        return subscription
+
+    def _check_names(self, subscription: Subscription, names: Iterable[str]) -> None:
+        """Refuses names beyond the bounds, before any of them is taken in."""
+        fresh = [name for name in names if name not in subscription.names]
+        if not fresh:
+            return
+        for name in fresh:
+            check_name(subscription.type, name)
+        check_names(
+            subscription.type,
+            of_type=len(subscription.names) + len(fresh),
+            of_stream=sum(len(other.names) for other in self._subscriptions.values()) + len(fresh),
+        )
 
     def _settle(self, subscription: Subscription, nonce: str, error: str | None) -> None:
         """Books the client's word on the response `nonce`: accepted if `error` is None. An unknown nonce is stale and
@@ -167,10 +229,12 @@ class Machine(ABC, Generic[RequestT]):
                 continue
             if subscription.type is CLUSTER:
                 warming |= resource.references
-            subscription.held[name] = resource
-            subscription.refused.pop(name, None)
+            subscription.hold(name, resource)
+            current = self._snapshot.get(subscription.type, name)
+            if current is None or current.version == resource.version:
+                subscription.refused.pop(name, None)  # but for what only stands in for what was refused
         for name in in_flight.removed:
-            subscription.held.pop(name, None)
+            subscription.drop(name)
         subscription.accepted_version = in_flight.version
         self._answers.append(Acceptance(subscription.type, in_flight.version))
         if not subscription.refused:
@@ -191,22 +255,19 @@ class Machine(ABC, Generic[RequestT]):
         blamed = _blamed(reason, in_flight.sent) or tuple(in_flight.sent)
         for name, resource in in_flight.sent.items():
             if name in blamed:
-                subscription.refused[name] = resource.version
+                subscription.refuse(name, resource)
             elif subscription.wants(name):
                 subscription.forced.add(name)
         if subscription.forced:
             subscription.dirty.update(in_flight.removed)
         else:
             for name in in_flight.removed:
-                subscription.held.pop(name, None)
+                subscription.drop(name)
         origins = {origin for name in blamed for origin in in_flight.sent[name].origin}
         subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
         self._answers.append(Refusal(subscription.type, subscription.nacked))
 
     # --- deciding what goes out ---
-
-    def _in_order(self) -> Iterator[Subscription]:
-        return (self._subscriptions[type] for type in RESOURCE_TYPES if type in self._subscriptions)
 
     def _advance(self, now: float) -> list[Response]:
         """All that may be sent now, in the order in which it is to be sent."""
@@ -221,18 +282,20 @@ class Machine(ABC, Generic[RequestT]):
     def _pass(self, now: float) -> list[Response]:
         responses: list[Response] = []
         settled = True  # whether all earlier types are
-        for subscription in self._in_order():
-            response = self._next(subscription, may_update=settled, now=now)
+        for subscription in self._subscriptions.values():
+            ordered = subscription.type.order != UNORDERED
+            response = self._next(subscription, may_update=settled or not ordered, now=now)
             if response is not None:
                 responses.append(response)
-            settled = settled and subscription.is_settled
+            if ordered:
+                settled = settled and subscription.is_settled
             if subscription.type is ENDPOINT and self._warming and not self._warming.isdisjoint(self._awaited()):
                 settled = False
         return responses
 
     def _next(self, subscription: Subscription, *, may_update: bool, now: float) -> Response | None:
         """The response that a type is due, if any."""
-        if subscription.in_flight and self._one_at_a_time:
+        if subscription.in_flight and (self._one_at_a_time or len(subscription.in_flight) >= _UNANSWERED):
             subscription.note_waiting(now)
             return None
         tells_absence = self._tells_absence(subscription.type)
@@ -241,10 +304,10 @@ class Machine(ABC, Generic[RequestT]):
         asked = bool(subscription.forced) or not subscription.answered
         for name in subscription.forced:
             wanted = subscription.wanted(name, self._snapshot)
-            if wanted is not None:
-                changed[name] = wanted
-            else:
+            if wanted is None:
                 removed.add(name)
+            elif wanted.can_be_sent:
+                changed[name] = wanted
         subscription.forced.clear()
 
         # A response that must list everything carries all updates, so an answer takes them along.
@@ -258,11 +321,25 @@ class Machine(ABC, Generic[RequestT]):
             self._take_updates(subscription, changed, removed)
         if not tells_absence:
             for name in removed:
-                subscription.held.pop(name, None)
+                subscription.drop(name)
             removed.clear()
         if changed or removed or (asked and tells_absence):
-            return self._send(subscription, changed, tuple(sorted(removed)))
+            assembled = self._assemble(subscription, changed, tuple(sorted(removed)))
+            return self._send(subscription, assembled, changed, tuple(sorted(removed)), now)
+        if subscription.beats and not subscription.in_flight:
+            return self._beat(subscription, now)
         return None
+
+    def _beat(self, subscription: Subscription, now: float) -> Response | None:
+        """Renews the lifetimes that are half over (section "TTL")."""
+        due = {name: subscription.held[name] for name, time in subscription.beats.items() if time <= now}
+        if not due:
+            return None
+        if self._one_at_a_time and subscription.type.full_state:  # the answer lists everything
+            due = {name: subscription.held[name] for name in subscription.beats}
+        response = self._send(subscription, self._heartbeat(subscription, due), {}, (), now)
+        subscription.plan_beats(due, now)
+        return response
 
     def _take_updates(self, subscription: Subscription, changed: dict[str, Resource], removed: set[str]) -> None:
         """Moves what differs from what the client holds into `changed` and `removed`, but for removals of what is
@@ -274,7 +351,7 @@ class Machine(ABC, Generic[RequestT]):
             wanted = subscription.wanted(name, self._snapshot)
             if not subscription.differs(name, self._snapshot):
                 if wanted is not None:
-                    subscription.held[name] = wanted  # what was known by its version alone now has its references
+                    subscription.hold(name, wanted)  # what was known by its version alone now has its references
             elif wanted is None:
                 gone.append(name)
             else:
@@ -314,10 +391,19 @@ class Machine(ABC, Generic[RequestT]):
             for name, resource in clusters.held.items()
             if self._snapshot.get(CLUSTER, name) is not None
             for key in resource.references
+            if key.type is ENDPOINT
         }
 
-    def _send(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Response:
-        version, payload = self._assemble(subscription, changed, removed)
+    def _send(
+        self,
+        subscription: Subscription,
+        assembled: Assembled,
+        changed: Mapping[str, Resource],
+        removed: Names,
+        now: float,
+    ) -> Response:
+        version, payload = assembled
+        subscription.plan_beats(changed, now)
         self._nonce += 1
         nonce = str(self._nonce)
         subscription.in_flight[nonce] = InFlight(version, changed, removed)

@@ -10,20 +10,24 @@ from betterproto2 import Message
 
 from xds.encoder import encode, type_url
 from xds.errors import SnapshotError
-from xds.references import references, resource_name
-from xds.resource_types import BY_TYPE_URL, ResourceKey, ResourceType
+from xds.references import domains, references, resource_name
+from xds.resource_types import ResourceKey, ResourceType, resource_type
 from xds.wire import length_delimited, string
 
 _ANY_FIELD = 2  # both `DiscoveryResponse.resources` and `Resource.resource` are field 2, so the frame is made once
+_MAX_TTL = 315_576_000_000.0  # seconds: google.protobuf.Duration's own limit
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource as the streams send it.
+    """A resource as the streams send it. Make one with `of` or `from_bytes`.
 
     framed: field 2 of a response: the resource inside its google.protobuf.Any. A state-of-the-world response is these,
     joined; a delta response wraps each with its name and version.
-    version: the content hash, 16 hexadecimal digits. Same bytes, same version, in every process.
+    version: the content hash, 16 hexadecimal digits: same bytes, same version, in every process. Or what the author
+    gave instead (`is_pinned`).
+    aliases: other names that lead to it, of types that are asked for on demand.
+    ttl: seconds after which a client drops the resource, unless it hears that it is still there.
     origin: what the resource was made from, opaque to this package; a refusal carries it back.
     """
 
@@ -34,41 +38,73 @@ class Resource:
     size: int
     references: frozenset[ResourceKey]
     origin: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    ttl: float | None = None
+    is_pinned: bool = False
 
     @classmethod
-    def of(cls, message: Message, *, origin: Sequence[str] = ()) -> Resource:
-        """A resource from an envoy-data-plane message.
+    def of(
+        cls,
+        message: Message,
+        *,
+        name: str = "",
+        version: str | None = None,
+        ttl: float | None = None,
+        aliases: Sequence[str] = (),
+        origin: Sequence[str] = (),
+    ) -> Resource:
+        """A resource from an envoy-data-plane message; the rest as for `from_bytes`.
 
         Raises:
             EncodeError: the message cannot be encoded.
-            SnapshotError: its type is not one that the server speaks, or it has no name.
+            SnapshotError: as for `from_bytes`.
         """
-        url = type_url(message)
-        row = BY_TYPE_URL.get(url)
-        if row is None:
-            raise SnapshotError(f"{url} is not served: want one of {', '.join(sorted(BY_TYPE_URL))}")
-        return cls.from_bytes(row, encode(message), origin=origin)
+        return cls.from_bytes(
+            type_url(message), encode(message), name=name, version=version, ttl=ttl, aliases=aliases, origin=origin
+        )
 
     @classmethod
     def from_bytes(
-        cls, type: ResourceType, body: bytes, *, version: str | None = None, origin: Sequence[str] = ()
+        cls,
+        type: ResourceType | str,
+        body: bytes,
+        *,
+        name: str = "",
+        version: str | None = None,
+        ttl: float | None = None,
+        aliases: Sequence[str] = (),
+        origin: Sequence[str] = (),
     ) -> Resource:
-        """A resource from its serialized message; `version` replaces the content hash.
+        """A resource from its serialized message.
+
+        type: a row of the table, or a type URL. Of a URL that is not in the table the bytes are served as they are.
+        name: needed where the message does not hold it: of an opaque type, and of a VirtualHost, which is known as
+        "ROUTECONFIG/HOST". Elsewhere it may be left out, or has to be the message's own.
+        version: replaces the content hash. Whoever gives versions promises to change them with the content.
+        ttl: in seconds, more than 0.
+        aliases: a VirtualHost has its domains as aliases without being told.
 
         Raises:
-            SnapshotError: the bytes are not such a message, or it has no name.
+            SnapshotError: the bytes are not such a message, or there is no name, or another than the message's own.
         """
-        name = resource_name(type, body)
-        if not name:
-            raise SnapshotError(f"a {type.type_url} without a name: want one")
+        row = resource_type(type) if isinstance(type, str) else type
+        if ttl is not None and not 0 < ttl <= _MAX_TTL:
+            raise SnapshotError(f"{row} {name}: ttl: got {ttl}, want more than 0 seconds, or None")
+        name = _checked_name(row, body, name)
+        if row.on_demand:
+            owner = name.rpartition("/")[0]
+            aliases = (*aliases, *(f"{owner}/{domain}" for domain in domains(body)))
         return cls(
-            type=type,
+            type=row,
             name=name,
-            version=version or blake2b(body, digest_size=8).hexdigest(),
-            framed=length_delimited(_ANY_FIELD, string(1, type.type_url) + length_delimited(2, body)),
+            version=version or _content_hash(body, ttl, aliases),
+            framed=length_delimited(_ANY_FIELD, string(1, row.type_url) + length_delimited(2, body)),
             size=len(body),
-            references=references(type, body),
+            references=references(row, body),
             origin=tuple(origin),
+            aliases=tuple(dict.fromkeys(alias for alias in aliases if alias != name)),
+            ttl=ttl,
+            is_pinned=bool(version),
         )
 
     @classmethod
@@ -86,6 +122,35 @@ class Resource:
         return self.framed[len(self.framed) - self.size :]
 
     @property
+    def can_be_sent(self) -> bool:
+        """Whether its bytes are known here: not of what a client says it holds."""
+        return bool(self.framed)
+
+    @property
     def fingerprint(self) -> int:
         """64 bits of name and version. Their sum over a type is the type's version: see `xds.snapshot`."""
         return int.from_bytes(blake2b(f"{self.name}\0{self.version}".encode(), digest_size=8).digest())
+
+
+def _checked_name(type: ResourceType, body: bytes, given: str) -> str:
+    own = resource_name(type, body)
+    if type.on_demand:
+        if not all(given.rpartition("/")):
+            raise SnapshotError(f"{type.type_url}: name: got {given!r}, want OWNER/NAME, as in ROUTECONFIG/HOST")
+        return given
+    if given and own and given != own:
+        raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message named {own!r}, want the same")
+    if not (given or own):
+        raise SnapshotError(f"a {type.type_url} without a name: want one")
+    if own or type.is_opaque:
+        return own or given
+    raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message without a name, want it in the message")
+
+
+def _content_hash(body: bytes, ttl: float | None, aliases: Sequence[str]) -> str:
+    content = blake2b(body, digest_size=8)
+    if ttl is not None:
+        content.update(f"\0ttl {ttl}".encode())
+    if aliases:
+        content.update("\0".join(("", *aliases)).encode())
+    return content.hexdigest()

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
+from xds.aliases import resolve
 from xds.errors import SnapshotError
+from xds.frames import sotw_frame
 from xds.resource import Resource
-from xds.resource_types import RESOURCE_TYPES, ResourceKey, ResourceType
+from xds.resource_types import ResourceKey, ResourceType
 
 _EMPTY: Mapping[str, Resource] = MappingProxyType({})
 _NO_NAMES: frozenset[str] = frozenset()
@@ -19,21 +21,40 @@ class Snapshot:
     """Resources by type and name. Two snapshots of the same content have the same versions, in any process.
 
     The version of a type is the sum of its resources' fingerprints modulo 2**64, so that a change of one resource in
-    10,000 costs one addition, and a stream that serves a slightly different set can name its version as cheaply.
+    10,000 costs one addition, and a stream that serves a slightly different set can name its version as cheaply. An
+    author who gives versions of their own names the type's too: see `replace`.
+
+    A snapshot is checked, and refuses to exist inconsistent, or `partial`, and may refer to what is not in it (yet):
+    for content that is put together piece by piece.
     """
 
-    __slots__ = ("__weakref__", "_changes", "_fingerprints", "_frames", "_resources")
+    __slots__ = (
+        "__weakref__",
+        "_aliases",
+        "_changes",
+        "_fingerprints",
+        "_frames",
+        "_names",
+        "_resources",
+        "is_partial",
+    )
 
     def __init__(
         self,
         resources: Mapping[ResourceType, Mapping[str, Resource]],
         fingerprints: Mapping[ResourceType, int],
+        names: Mapping[ResourceType, str],
+        *,
+        is_partial: bool,
     ) -> None:
-        """For this module: use `of` or `replace`, which check."""
+        """For this module: use `of`, `partial` or `replace`, which check."""
         self._resources = resources
         self._fingerprints = fingerprints
+        self._names = names
+        self.is_partial = is_partial
         self._changes: WeakKeyDictionary[Snapshot, Mapping[ResourceType, frozenset[str]]] = WeakKeyDictionary()
         self._frames: dict[ResourceType, bytes] = {}
+        self._aliases: dict[ResourceType, dict[str, Resource]] = {}
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> Snapshot:
@@ -44,16 +65,34 @@ class Snapshot:
         """
         return EMPTY.replace(put=resources)
 
-    def replace(self, *, put: Iterable[Resource] = (), remove: Iterable[ResourceKey] = ()) -> Snapshot:
-        """This snapshot with some resources put in and others taken out; shares all the rest.
+    @classmethod
+    def partial(cls, resources: Iterable[Resource] = ()) -> Snapshot:
+        """A snapshot of `resources` that may refer to others. So may all that are made from it.
 
         Raises:
-            SnapshotError: as `of`; also for removing what is not there.
+            SnapshotError: two resources share type and name.
+        """
+        return cls({}, {}, {}, is_partial=True).replace(put=resources)
+
+    def replace(
+        self,
+        *,
+        put: Iterable[Resource] = (),
+        remove: Iterable[ResourceKey] = (),
+        version: str | None = None,
+    ) -> Snapshot:
+        """This snapshot with some resources put in and others taken out; shares all the rest.
+
+        version: what to call the types that change by this. Without one, a type goes by the version that its author
+        gave to all the resources put in, if they have one in common, and else by its content hash.
+
+        Raises:
+            SnapshotError: as `of` (or `partial`); also for removing what is not there.
         """
         tables: dict[ResourceType, dict[str, Resource]] = {}
         sums = dict(self._fingerprints)
         touched: dict[ResourceType, set[str]] = {}
-        check: list[Resource] = []
+        put_in: list[Resource] = []
         removed: set[ResourceKey] = set()
 
         def table(type: ResourceType) -> dict[str, Resource]:
@@ -80,22 +119,40 @@ class Snapshot:
             )
             touched[resource.type].add(resource.name)
             removed.discard(resource.key)
-            check.append(resource)
+            put_in.append(resource)
 
         merged = {
             **self._resources,
             **{type: MappingProxyType(resources) for type, resources in tables.items()},
         }
-        if removed:  # something may have referred to what is gone
-            check = [resource for resources in merged.values() for resource in resources.values()]
-        _refuse_dangling(check, merged)
-        snapshot = Snapshot(MappingProxyType(merged), MappingProxyType(sums))
-        snapshot._changes[self] = {
-            type: names
+        if not self.is_partial:
+            if removed:  # something may have referred to what is gone
+                _refuse_dangling((resource for resources in merged.values() for resource in resources.values()), merged)
+            else:
+                _refuse_dangling(put_in, merged)
+        names = dict(self._names)
+        snapshot = Snapshot(
+            MappingProxyType(merged), MappingProxyType(sums), MappingProxyType(names), is_partial=self.is_partial
+        )
+        changes = snapshot._changes[self] = {
+            type: changed
             for type, candidates in touched.items()
-            if (names := frozenset(name for name in candidates if _differs(self, snapshot, type, name)))
+            if (changed := frozenset(name for name in candidates if _differs(self, snapshot, type, name)))
         }
+        for type in changes:
+            named = version or _common_version(resource for resource in put_in if resource.type is type)
+            if named:
+                names[type] = named
+            else:
+                names.pop(type, None)
         return snapshot
+
+    @property
+    def dangling(self) -> tuple[str, ...]:
+        """The references to what is not in the snapshot, in words; none of a snapshot that is not partial."""
+        return _dangling(
+            (resource for table in self._resources.values() for resource in table.values()), self._resources
+        )
 
     @property
     def types(self) -> Collection[ResourceType]:
@@ -107,12 +164,30 @@ class Snapshot:
         return self._resources.get(type, _EMPTY)
 
     def get(self, type: ResourceType, name: str) -> Resource | None:
-        return self._resources.get(type, _EMPTY).get(name)
+        """The resource of that name; of a type that is asked for on demand, also by an alias."""
+        found = self._resources.get(type, _EMPTY).get(name)
+        if found is None and type.on_demand:
+            return self._by_alias(type, name)
+        return found
+
+    def _by_alias(self, type: ResourceType, name: str) -> Resource | None:
+        aliases = self._aliases.get(type)
+        if aliases is None:
+            aliases = {}
+            for _, resource in sorted(self.resources(type).items()):
+                for alias in resource.aliases:
+                    aliases.setdefault(alias, resource)
+            self._aliases[type] = aliases
+        return resolve(name, aliases)
 
     def fingerprint(self, type: ResourceType) -> int:
         return self._fingerprints.get(type, 0)
 
     def version(self, type: ResourceType) -> str:
+        """The version of one type: its content hash, 16 hexadecimal digits, or what its author calls it."""
+        return self._names.get(type) or self.content_version(type)
+
+    def content_version(self, type: ResourceType) -> str:
         """The content hash of one type, 16 hexadecimal digits."""
         return version_of(self.fingerprint(type))
 
@@ -125,7 +200,7 @@ class Snapshot:
         once and shared by all streams."""
         frames = self._frames.get(type)
         if frames is None:
-            frames = b"".join(resource.framed for _, resource in sorted(self.resources(type).items()))
+            frames = b"".join(sotw_frame(resource) for _, resource in sorted(self.resources(type).items()))
             self._frames[type] = frames
         return frames
 
@@ -134,7 +209,7 @@ class Snapshot:
         changes = self._changes.get(base)
         if changes is None:
             changes = {}
-            for type in RESOURCE_TYPES:
+            for type in {*base.types, *self.types}:
                 before, after = base.resources(type), self.resources(type)
                 if before is after or base.fingerprint(type) == self.fingerprint(type):
                     continue
@@ -147,7 +222,7 @@ class Snapshot:
         return sum(len(resources) for resources in self._resources.values())
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{type.short} {len(self.resources(type))}" for type in RESOURCE_TYPES)
+        counts = ", ".join(f"{type.short} {len(self.resources(type))}" for type in sorted(self.types))
         return f"<Snapshot {counts}>"
 
 
@@ -161,16 +236,28 @@ def _differs(before: Snapshot, after: Snapshot, type: ResourceType, name: str) -
     return (one.version if one else None) != (other.version if other else None)
 
 
-def _refuse_dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
-    dangling = sorted(
-        f"{resource.key} refers to {reference}"
-        for resource in resources
-        for reference in resource.references
-        if reference.name not in tables.get(reference.type, _EMPTY)
+def _common_version(resources: Iterable[Resource]) -> str | None:
+    """The version that all of them were given by their author, if they were, and it is one."""
+    versions = {resource.version if resource.is_pinned else None for resource in resources}
+    return versions.pop() if len(versions) == 1 else None
+
+
+def _dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mapping[str, Resource]]) -> tuple[str, ...]:
+    return tuple(
+        sorted(
+            f"{resource.key} refers to {reference}"
+            for resource in resources
+            for reference in resource.references
+            if reference.name not in tables.get(reference.type, _EMPTY)
+        )
     )
+
+
+def _refuse_dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
+    dangling = _dangling(resources, tables)
     if dangling:
         shown = "; ".join(dangling[:5]) + (f"; and {len(dangling) - 5} more" if len(dangling) > 5 else "")
         raise SnapshotError(f"{shown}: want every reference in the snapshot")
 
 
-EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}))
+EMPTY = Snapshot(MappingProxyType({}), MappingProxyType({}), MappingProxyType({}), is_partial=False)

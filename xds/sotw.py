@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protos.apg.xds.v3.discovery_pb2 import DiscoveryRequest
+from xds.frames import sotw_frame, sotw_heartbeat
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
-from xds.resource_types import BY_TYPE_URL, ResourceType
+from xds.resource_types import ResourceType
 from xds.snapshot import version_of
 from xds.subscription import Subscription
 from xds.wire import string
@@ -17,14 +18,11 @@ class SotwMachine(Machine[DiscoveryRequest]):
     """One client's state-of-the-world stream."""
 
     def on_request(self, request: DiscoveryRequest, *, now: float) -> list[Response]:
-        """A request: a first subscription, a changed one, an ACK or a NACK. A type that this server does not know is
-        never answered, as if it had no resources."""
-        type = BY_TYPE_URL.get(request.type_url)
-        if type is None:
-            return []
+        """A request: a first subscription, a changed one, an ACK or a NACK."""
+        type = self._type(request.type_url)
         subscription = self._subscriptions.get(type)
         if subscription is None:
-            subscription = self._subscriptions[type] = Subscription(type)
+            subscription = self._open(type)
             self._subscribe(subscription, request, first=True)
         elif request.response_nonce != subscription.last_nonce:
             # Stale (section "ACK and NACK semantics summary"): the client has a newer response still to answer, and
@@ -38,18 +36,21 @@ class SotwMachine(Machine[DiscoveryRequest]):
         return self._advance(now)
 
     def _subscribe(self, subscription: Subscription, request: DiscoveryRequest, *, first: bool) -> None:
-        """Section "How the client specifies what resources to return": no names at first mean all; no names after
-        there were some mean none."""
+        """Section "How the client specifies what resources to return": a list of all that is wanted. Until the client
+        named anything, no names mean all; afterwards they mean none. "*" means all, besides what is named."""
         names = set(request.resource_names)
-        wildcard = WILDCARD in names
+        if names:
+            subscription.named = True
+        wildcard = WILDCARD in names or not (subscription.named or subscription.type.on_demand)
         names.discard(WILDCARD)
-        legacy = not names and not wildcard and (first or (subscription.wildcard and not subscription.names))
-        if wildcard or legacy:
+        self._check_names(subscription, names)
+        if wildcard:
             if not subscription.wildcard:
                 subscription.subscribe_all(self._snapshot)
         elif subscription.wildcard:
             subscription.wildcard = False
             subscription.forget([name for name in subscription.held if name not in names])
+            subscription.forget([name for name in subscription.dirty | subscription.deferred if name not in names])
         dropped = subscription.names - names
         subscription.names -= dropped
         if not subscription.wildcard:
@@ -59,9 +60,10 @@ class SotwMachine(Machine[DiscoveryRequest]):
             self._resume(subscription, request.version_info)
 
     def _resume(self, subscription: Subscription, version: str) -> None:
-        """A client that reconnects with the version that it would be sent has it all: versions are content hashes."""
-        if self._known and version == self._snapshot.version(subscription.type):
-            subscription.held.update(self._snapshot.resources(subscription.type))
+        """A client that reconnects with the version that it would be sent has it all, if that is a content hash."""
+        if self._known and version == self._snapshot.content_version(subscription.type):
+            for name, resource in self._snapshot.resources(subscription.type).items():
+                subscription.hold(name, resource)
             subscription.dirty.clear()
             subscription.forced.clear()
             subscription.answered = True
@@ -79,15 +81,23 @@ class SotwMachine(Machine[DiscoveryRequest]):
         type, snapshot = subscription.type, self._snapshot
         version = snapshot.version(type)
         if not type.full_state:
-            frames = b"".join(resource.framed for _, resource in sorted(changed.items()))
+            frames = b"".join(sotw_frame(resource) for _, resource in sorted(changed.items()))
         elif subscription.wildcard and not subscription.refused and not subscription.deferred:
             frames = snapshot.frames(type)
         else:
             view = self._view(subscription)
-            frames = b"".join(resource.framed for _, resource in sorted(view.items()))
+            frames = b"".join(sotw_frame(resource) for _, resource in sorted(view.items()))
             if subscription.wildcard:
                 version = version_of(sum(resource.fingerprint for resource in view.values()))
         return version, string(1, version) + frames + string(4, type.type_url)
+
+    def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
+        """Of a type whose responses list everything, what is missing would be gone, so it is all sent again."""
+        if subscription.type.full_state:
+            return self._assemble(subscription, {}, ())
+        version = subscription.accepted_version
+        frames = b"".join(sotw_heartbeat(resource, version) for _, resource in sorted(due.items()))
+        return version, string(1, version) + frames + string(4, subscription.type.type_url)
 
     def _view(self, subscription: Subscription) -> dict[str, Resource]:
         """All that this client is to hold: what it asked for, without what it refused (its last accepted content

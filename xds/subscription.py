@@ -6,9 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from xds.delivery import Nacked
+from xds.quarantine import Quarantine
 from xds.resource import Resource
 from xds.resource_types import ResourceType
 from xds.snapshot import Snapshot
+
+_BEAT = 0.5  # of its lifetime, after which a resource is renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +28,30 @@ class InFlight:
 class Subscription:
     """State of one type. The machine decides; this keeps the books.
 
+    names: what the client asked for by name; of a type that is asked for on demand, a name may be an alias. Everything
+    below that goes by name goes by these.
+    named: whether the client ever named anything, "*" included. Until then an empty list of names means all.
     held: what the client has accepted, by name.
     dirty: names whose resource may differ from what the client holds; looked at once nothing is in flight.
     deferred: names that the snapshot dropped and that something the client holds still refers to.
     forced: names to be answered even if nothing differs: newly subscribed, or warming anew.
-    refused: the version of a name that the client refused. It is not sent again; what is held is served on.
+    refused: the versions of a name that the client refused. They are not sent again; what is held is served on, or
+    what the group was known to live with (`quarantine`).
+    beats: when a resource that has a lifetime is to be renewed (seconds, monotonic).
     waiting_since: when an update began to wait (seconds, monotonic), for the bound on holding back.
     """
 
     type: ResourceType
+    quarantine: Quarantine = field(default_factory=Quarantine)
     wildcard: bool = False
+    named: bool = False
     names: set[str] = field(default_factory=set)
     held: dict[str, Resource] = field(default_factory=dict)
     dirty: set[str] = field(default_factory=set)
     deferred: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, set[str]] = field(default_factory=dict)
+    beats: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     waiting_since: float | None = None
     answered: bool = False
@@ -62,14 +73,24 @@ class Subscription:
         return self.wildcard or name in self.names
 
     def wanted_among(self, names: Collection[str]) -> Iterable[str]:
-        return names if self.wildcard else self.names.intersection(names)
+        """The names whose resource may be another now that those of `names` changed."""
+        if self.wildcard:
+            return names
+        # An alias says nothing of which resource it leads to, so any change may concern it.
+        return self.names if self.type.on_demand else self.names.intersection(names)
 
     def wanted(self, name: str, snapshot: Snapshot) -> Resource | None:
-        """What the client should hold of `name`: the snapshot's, or, if it refused that, what it holds already."""
+        """What the client should hold of `name`: the snapshot's; if it refused that, what it holds already; if it
+        holds nothing, what its group last lived with."""
         resource = snapshot.get(self.type, name)
-        if resource is not None and self.refused.get(name) == resource.version:
-            return self.held.get(name)
-        return resource
+        refused = self.refused.get(name)
+        if resource is None or refused is None or resource.version not in refused:
+            return resource
+        held = self.held.get(name)
+        if held is not None:
+            return held
+        good = self.quarantine.last_good(resource.key, resource.version)
+        return good if good is not None and good.version not in refused else None
 
     def differs(self, name: str, snapshot: Snapshot) -> bool:
         wanted, held = self.wanted(name, snapshot), self.held.get(name)
@@ -86,20 +107,45 @@ class Subscription:
         self.wildcard = True
         self.dirty.update(snapshot.resources(self.type))
 
+    def hold(self, name: str, resource: Resource) -> None:
+        """The client holds the resource from now on. One with a lifetime is renewed, at once if nobody planned when."""
+        self.held[name] = resource
+        if resource.ttl is not None:
+            self.beats.setdefault(name, 0.0)
+        elif self.beats:
+            self.beats.pop(name, None)
+
+    def plan_beats(self, sent: Mapping[str, Resource], now: float) -> None:
+        """When to renew the lifetimes of what goes out now."""
+        for name, resource in sent.items():
+            if resource.ttl is not None:
+                self.beats[name] = now + _BEAT * resource.ttl
+
+    def drop(self, name: str) -> None:
+        """The client was told that the resource is gone."""
+        self.held.pop(name, None)
+        self.beats.pop(name, None)
+
     def forget(self, names: Iterable[str]) -> None:
         """The client dropped these: it holds nothing of them and wants nothing of them."""
         for name in names:
-            self.held.pop(name, None)
+            self.drop(name)
             self.refused.pop(name, None)
             self.dirty.discard(name)
             self.deferred.discard(name)
             self.forced.discard(name)
 
+    def refuse(self, name: str, resource: Resource) -> None:
+        """The client refused this version; what stands in for it may still have to be sent."""
+        self.quarantine.note(resource, self.held.get(name))
+        self.refused.setdefault(name, set()).add(resource.version)
+        self.dirty.add(name)
+
     def pardon(self, snapshot: Snapshot) -> None:
         """Forgets refusals of versions that `snapshot` no longer asks for."""
-        for name, version in list(self.refused.items()):
+        for name, versions in list(self.refused.items()):
             resource = snapshot.get(self.type, name)
-            if resource is None or resource.version != version:
+            if resource is None or resource.version not in versions:
                 del self.refused[name]
         if not self.refused:
             self.nacked = None

@@ -115,9 +115,10 @@ def test_an_empty_snapshot_answers_a_wildcard_so_that_the_client_can_go_on(scrip
     assert response.names == ()
 
 
-def test_an_unknown_type_is_not_answered(script: Script) -> None:
+def test_a_type_that_nothing_was_published_of_is_one_without_resources(script: Script) -> None:
     script.publish(snapshot(PAY))
-    assert script.subscribe_url("type.googleapis.com/made.up.Type") == []
+    [response] = script.subscribe_url("type.googleapis.com/made.up.Type")
+    assert (response.names, response.removed) == ((), ())
 
 
 def test_only_the_newest_snapshot_is_sent_to_a_client_that_was_busy(script: Script) -> None:

@@ -12,9 +12,21 @@ from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
 from envoy_data_plane.envoy.config.listener import v3 as listener
 from envoy_data_plane.envoy.config.route import v3 as route
+from envoy_data_plane.envoy.extensions.clusters.aggregate import v3 as aggregate
+from envoy_data_plane.envoy.extensions.filters.http.oauth2 import v3 as oauth2
+from envoy_data_plane.envoy.extensions.filters.http.router import v3 as router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as http
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp
+from envoy_data_plane.envoy.extensions.transport_sockets.http_11_proxy import v3 as http_11_proxy
+from envoy_data_plane.envoy.extensions.transport_sockets.internal_upstream import v3 as internal_upstream
+from envoy_data_plane.envoy.extensions.transport_sockets.proxy_protocol import v3 as proxy_protocol
+from envoy_data_plane.envoy.extensions.transport_sockets.quic import v3 as quic
+from envoy_data_plane.envoy.extensions.transport_sockets.starttls import v3 as starttls
+from envoy_data_plane.envoy.extensions.transport_sockets.tap import v3 as tap
+from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
+from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream_http
 from envoy_data_plane.envoy.service.discovery import v3 as discovery
+from envoy_data_plane.envoy.service.runtime import v3 as runtime
 from envoy_data_plane.envoy.type import v3 as envoy_type
 from envoy_data_plane.google import protobuf, rpc
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -55,6 +67,36 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "RouteActionRefs": (route.RouteAction,),
     "WeightedClusterRefs": (route.WeightedCluster,),
     "ClusterNameRef": (route.WeightedClusterClusterWeight, tcp.TcpProxyWeightedClusterClusterWeight),
+    "CustomClusterTypeRefs": (cluster.ClusterCustomClusterType,),
+    "ClusterFilterRefs": (cluster.Filter,),
+    "TransportSocketMatchRefs": (cluster.ClusterTransportSocketMatch,),
+    "AggregateClusterRefs": (aggregate.ClusterConfig,),
+    "HttpProtocolOptionsRefs": (upstream_http.HttpProtocolOptions,),
+    "TransportSocketRefs": (core.TransportSocket,),
+    "UpstreamTlsRefs": (tls.UpstreamTlsContext,),
+    "DownstreamTlsRefs": (tls.DownstreamTlsContext,),
+    "CommonTlsRefs": (tls.CommonTlsContext,),
+    "CombinedValidationRefs": (tls.CommonTlsContextCombinedCertificateValidationContext,),
+    "SdsSecretRefs": (tls.SdsSecretConfig,),
+    "QuicUpstreamRefs": (quic.QuicUpstreamTransport,),
+    "QuicDownstreamRefs": (quic.QuicDownstreamTransport,),
+    "UpstreamStartTlsRefs": (starttls.UpstreamStartTlsConfig,),
+    "StartTlsRefs": (starttls.StartTlsConfig,),
+    "Http11ProxySocketRefs": (http_11_proxy.Http11ProxyUpstreamTransport,),
+    "WrappingSocketRefs": (proxy_protocol.ProxyProtocolUpstreamTransport, tap.Tap),
+    "InternalSocketRefs": (internal_upstream.InternalUpstreamTransport,),
+    "NameOnly": (tls.Secret, runtime.Runtime),
+    "ExtensionRefs": (core.TypedExtensionConfig,),
+    "ExtensionConfigSourceRefs": (core.ExtensionConfigSource,),
+    "ListenerFilterRefs": (listener.ListenerFilter,),
+    "HttpFilterRefs": (http.HttpFilter,),
+    "RouterRefs": (router.Router,),
+    "OAuth2Refs": (oauth2.OAuth2,),
+    "OAuth2ConfigRefs": (oauth2.OAuth2Config,),
+    "OAuth2CredentialsRefs": (oauth2.OAuth2Credentials,),
+    "ScopedRoutesRefs": (http.ScopedRoutes,),
+    "ScopedRoutesListRefs": (http.ScopedRouteConfigurationsList,),
+    "ScopedRouteRefs": (route.ScopedRouteConfiguration,),
     "MirrorRefs": (route.RouteActionRequestMirrorPolicy,),
     # google.protobuf, which discovery.proto imports
     "google.protobuf.Any": (protobuf.Any,),

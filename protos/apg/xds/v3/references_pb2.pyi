@@ -107,28 +107,566 @@ class ClusterRefs(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TypedExtensionProtocolOptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___PackedConfig: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___PackedConfig | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     EDS_CLUSTER_CONFIG_FIELD_NUMBER: _builtins.int
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
+    TYPED_EXTENSION_PROTOCOL_OPTIONS_FIELD_NUMBER: _builtins.int
+    CLUSTER_TYPE_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    TRANSPORT_SOCKET_MATCHES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     type: _builtins.int
     """DiscoveryType: 3 is EDS"""
     @_builtins.property
     def eds_cluster_config(self) -> Global___EdsClusterRefs: ...
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
+    @_builtins.property
+    def typed_extension_protocol_options(self) -> _containers.MessageMap[_builtins.str, Global___PackedConfig]: ...
+    @_builtins.property
+    def cluster_type(self) -> Global___CustomClusterTypeRefs: ...
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClusterFilterRefs]: ...
+    @_builtins.property
+    def transport_socket_matches(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransportSocketMatchRefs]: ...
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         type: _builtins.int = ...,
         eds_cluster_config: Global___EdsClusterRefs | None = ...,
+        transport_socket: Global___TransportSocketRefs | None = ...,
+        typed_extension_protocol_options: _abc.Mapping[_builtins.str, Global___PackedConfig] | None = ...,
+        cluster_type: Global___CustomClusterTypeRefs | None = ...,
+        filters: _abc.Iterable[Global___ClusterFilterRefs] | None = ...,
+        transport_socket_matches: _abc.Iterable[Global___TransportSocketMatchRefs] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["eds_cluster_config", b"eds_cluster_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cluster_type", b"cluster_type", "eds_cluster_config", b"eds_cluster_config", "transport_socket", b"transport_socket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["eds_cluster_config", b"eds_cluster_config", "name", b"name", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster_type", b"cluster_type", "eds_cluster_config", b"eds_cluster_config", "filters", b"filters", "name", b"name", "transport_socket", b"transport_socket", "transport_socket_matches", b"transport_socket_matches", "type", b"type", "typed_extension_protocol_options", b"typed_extension_protocol_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClusterRefs: _TypeAlias = ClusterRefs  # noqa: Y015
+
+@_typing.final
+class CustomClusterTypeRefs(_message.Message):
+    """envoy.config.cluster.v3.Cluster.CustomClusterType"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    def __init__(
+        self,
+        *,
+        typed_config: Global___PackedConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CustomClusterTypeRefs: _TypeAlias = CustomClusterTypeRefs  # noqa: Y015
+
+@_typing.final
+class ClusterFilterRefs(_message.Message):
+    """envoy.config.cluster.v3.Filter"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_DISCOVERY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    @_builtins.property
+    def config_discovery(self) -> Global___ExtensionConfigSourceRefs: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        typed_config: Global___PackedConfig | None = ...,
+        config_discovery: Global___ExtensionConfigSourceRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClusterFilterRefs: _TypeAlias = ClusterFilterRefs  # noqa: Y015
+
+@_typing.final
+class TransportSocketMatchRefs(_message.Message):
+    """envoy.config.cluster.v3.Cluster.TransportSocketMatch"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
+    def __init__(
+        self,
+        *,
+        transport_socket: Global___TransportSocketRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransportSocketMatchRefs: _TypeAlias = TransportSocketMatchRefs  # noqa: Y015
+
+@_typing.final
+class AggregateClusterRefs(_message.Message):
+    """envoy.extensions.clusters.aggregate.v3.ClusterConfig"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        clusters: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateClusterRefs: _TypeAlias = AggregateClusterRefs  # noqa: Y015
+
+@_typing.final
+class HttpProtocolOptionsRefs(_message.Message):
+    """envoy.extensions.upstreams.http.v3.HttpProtocolOptions"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HTTP_FILTERS_FIELD_NUMBER: _builtins.int
+    REQUEST_MIRROR_POLICIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def http_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpFilterRefs]: ...
+    @_builtins.property
+    def request_mirror_policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___MirrorRefs]: ...
+    def __init__(
+        self,
+        *,
+        http_filters: _abc.Iterable[Global___HttpFilterRefs] | None = ...,
+        request_mirror_policies: _abc.Iterable[Global___MirrorRefs] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_filters", b"http_filters", "request_mirror_policies", b"request_mirror_policies"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpProtocolOptionsRefs: _TypeAlias = HttpProtocolOptionsRefs  # noqa: Y015
+
+@_typing.final
+class TransportSocketRefs(_message.Message):
+    """envoy.config.core.v3.TransportSocket"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        typed_config: Global___PackedConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TransportSocketRefs: _TypeAlias = TransportSocketRefs  # noqa: Y015
+
+@_typing.final
+class UpstreamTlsRefs(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMON_TLS_CONTEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def common_tls_context(self) -> Global___CommonTlsRefs: ...
+    def __init__(
+        self,
+        *,
+        common_tls_context: Global___CommonTlsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common_tls_context", b"common_tls_context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common_tls_context", b"common_tls_context"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpstreamTlsRefs: _TypeAlias = UpstreamTlsRefs  # noqa: Y015
+
+@_typing.final
+class DownstreamTlsRefs(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMMON_TLS_CONTEXT_FIELD_NUMBER: _builtins.int
+    SESSION_TICKET_KEYS_SDS_SECRET_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def common_tls_context(self) -> Global___CommonTlsRefs: ...
+    @_builtins.property
+    def session_ticket_keys_sds_secret_config(self) -> Global___SdsSecretRefs: ...
+    def __init__(
+        self,
+        *,
+        common_tls_context: Global___CommonTlsRefs | None = ...,
+        session_ticket_keys_sds_secret_config: Global___SdsSecretRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["common_tls_context", b"common_tls_context", "session_ticket_keys_sds_secret_config", b"session_ticket_keys_sds_secret_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["common_tls_context", b"common_tls_context", "session_ticket_keys_sds_secret_config", b"session_ticket_keys_sds_secret_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownstreamTlsRefs: _TypeAlias = DownstreamTlsRefs  # noqa: Y015
+
+@_typing.final
+class CommonTlsRefs(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.CommonTlsContext"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TLS_CERTIFICATE_SDS_SECRET_CONFIGS_FIELD_NUMBER: _builtins.int
+    VALIDATION_CONTEXT_SDS_SECRET_CONFIG_FIELD_NUMBER: _builtins.int
+    COMBINED_VALIDATION_CONTEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tls_certificate_sds_secret_configs(self) -> _containers.RepeatedCompositeFieldContainer[Global___SdsSecretRefs]: ...
+    @_builtins.property
+    def validation_context_sds_secret_config(self) -> Global___SdsSecretRefs: ...
+    @_builtins.property
+    def combined_validation_context(self) -> Global___CombinedValidationRefs: ...
+    def __init__(
+        self,
+        *,
+        tls_certificate_sds_secret_configs: _abc.Iterable[Global___SdsSecretRefs] | None = ...,
+        validation_context_sds_secret_config: Global___SdsSecretRefs | None = ...,
+        combined_validation_context: Global___CombinedValidationRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["combined_validation_context", b"combined_validation_context", "validation_context_sds_secret_config", b"validation_context_sds_secret_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["combined_validation_context", b"combined_validation_context", "tls_certificate_sds_secret_configs", b"tls_certificate_sds_secret_configs", "validation_context_sds_secret_config", b"validation_context_sds_secret_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CommonTlsRefs: _TypeAlias = CommonTlsRefs  # noqa: Y015
+
+@_typing.final
+class CombinedValidationRefs(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.CommonTlsContext.CombinedCertificateValidationContext"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALIDATION_CONTEXT_SDS_SECRET_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def validation_context_sds_secret_config(self) -> Global___SdsSecretRefs: ...
+    def __init__(
+        self,
+        *,
+        validation_context_sds_secret_config: Global___SdsSecretRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["validation_context_sds_secret_config", b"validation_context_sds_secret_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["validation_context_sds_secret_config", b"validation_context_sds_secret_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CombinedValidationRefs: _TypeAlias = CombinedValidationRefs  # noqa: Y015
+
+@_typing.final
+class SdsSecretRefs(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.SdsSecretConfig"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SDS_CONFIG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def sds_config(self) -> Global___ConfigSourceRefs: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sds_config: Global___ConfigSourceRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sds_config", b"sds_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sds_config", b"sds_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SdsSecretRefs: _TypeAlias = SdsSecretRefs  # noqa: Y015
+
+@_typing.final
+class QuicUpstreamRefs(_message.Message):
+    """envoy.extensions.transport_sockets.quic.v3.QuicUpstreamTransport"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAM_TLS_CONTEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def upstream_tls_context(self) -> Global___UpstreamTlsRefs: ...
+    def __init__(
+        self,
+        *,
+        upstream_tls_context: Global___UpstreamTlsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["upstream_tls_context", b"upstream_tls_context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upstream_tls_context", b"upstream_tls_context"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuicUpstreamRefs: _TypeAlias = QuicUpstreamRefs  # noqa: Y015
+
+@_typing.final
+class QuicDownstreamRefs(_message.Message):
+    """envoy.extensions.transport_sockets.quic.v3.QuicDownstreamTransport"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNSTREAM_TLS_CONTEXT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def downstream_tls_context(self) -> Global___DownstreamTlsRefs: ...
+    def __init__(
+        self,
+        *,
+        downstream_tls_context: Global___DownstreamTlsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["downstream_tls_context", b"downstream_tls_context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downstream_tls_context", b"downstream_tls_context"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuicDownstreamRefs: _TypeAlias = QuicDownstreamRefs  # noqa: Y015
+
+@_typing.final
+class UpstreamStartTlsRefs(_message.Message):
+    """envoy.extensions.transport_sockets.starttls.v3.UpstreamStartTlsConfig"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TLS_SOCKET_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tls_socket_config(self) -> Global___UpstreamTlsRefs: ...
+    def __init__(
+        self,
+        *,
+        tls_socket_config: Global___UpstreamTlsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tls_socket_config", b"tls_socket_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tls_socket_config", b"tls_socket_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpstreamStartTlsRefs: _TypeAlias = UpstreamStartTlsRefs  # noqa: Y015
+
+@_typing.final
+class StartTlsRefs(_message.Message):
+    """envoy.extensions.transport_sockets.starttls.v3.StartTlsConfig"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TLS_SOCKET_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tls_socket_config(self) -> Global___DownstreamTlsRefs: ...
+    def __init__(
+        self,
+        *,
+        tls_socket_config: Global___DownstreamTlsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tls_socket_config", b"tls_socket_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tls_socket_config", b"tls_socket_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartTlsRefs: _TypeAlias = StartTlsRefs  # noqa: Y015
+
+@_typing.final
+class Http11ProxySocketRefs(_message.Message):
+    """envoy.extensions.transport_sockets.http_11_proxy.v3.Http11ProxyUpstreamTransport"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
+    def __init__(
+        self,
+        *,
+        transport_socket: Global___TransportSocketRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Http11ProxySocketRefs: _TypeAlias = Http11ProxySocketRefs  # noqa: Y015
+
+@_typing.final
+class WrappingSocketRefs(_message.Message):
+    """envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport, and tap.v3.Tap"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
+    def __init__(
+        self,
+        *,
+        transport_socket: Global___TransportSocketRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WrappingSocketRefs: _TypeAlias = WrappingSocketRefs  # noqa: Y015
+
+@_typing.final
+class InternalSocketRefs(_message.Message):
+    """envoy.extensions.transport_sockets.internal_upstream.v3.InternalUpstreamTransport"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
+    def __init__(
+        self,
+        *,
+        transport_socket: Global___TransportSocketRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InternalSocketRefs: _TypeAlias = InternalSocketRefs  # noqa: Y015
+
+@_typing.final
+class NameOnly(_message.Message):
+    """envoy.extensions.transport_sockets.tls.v3.Secret, envoy.service.runtime.v3.Runtime"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NameOnly: _TypeAlias = NameOnly  # noqa: Y015
+
+@_typing.final
+class ExtensionRefs(_message.Message):
+    """envoy.config.core.v3.TypedExtensionConfig"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        typed_config: Global___PackedConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtensionRefs: _TypeAlias = ExtensionRefs  # noqa: Y015
+
+@_typing.final
+class ExtensionConfigSourceRefs(_message.Message):
+    """envoy.config.core.v3.ExtensionConfigSource"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_SOURCE_FIELD_NUMBER: _builtins.int
+    DEFAULT_CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def config_source(self) -> Global___ConfigSourceRefs: ...
+    @_builtins.property
+    def default_config(self) -> Global___PackedConfig: ...
+    def __init__(
+        self,
+        *,
+        config_source: Global___ConfigSourceRefs | None = ...,
+        default_config: Global___PackedConfig | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_source", b"config_source", "default_config", b"default_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_source", b"config_source", "default_config", b"default_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtensionConfigSourceRefs: _TypeAlias = ExtensionConfigSourceRefs  # noqa: Y015
 
 @_typing.final
 class EdsClusterRefs(_message.Message):
@@ -184,11 +722,14 @@ class ListenerRefs(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     FILTER_CHAINS_FIELD_NUMBER: _builtins.int
+    LISTENER_FILTERS_FIELD_NUMBER: _builtins.int
     API_LISTENER_FIELD_NUMBER: _builtins.int
     DEFAULT_FILTER_CHAIN_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     @_builtins.property
     def filter_chains(self) -> _containers.RepeatedCompositeFieldContainer[Global___FilterChainRefs]: ...
+    @_builtins.property
+    def listener_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListenerFilterRefs]: ...
     @_builtins.property
     def api_listener(self) -> Global___ApiListenerRefs: ...
     @_builtins.property
@@ -198,12 +739,13 @@ class ListenerRefs(_message.Message):
         *,
         name: _builtins.str = ...,
         filter_chains: _abc.Iterable[Global___FilterChainRefs] | None = ...,
+        listener_filters: _abc.Iterable[Global___ListenerFilterRefs] | None = ...,
         api_listener: Global___ApiListenerRefs | None = ...,
         default_filter_chain: Global___FilterChainRefs | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["api_listener", b"api_listener", "default_filter_chain", b"default_filter_chain"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_listener", b"api_listener", "default_filter_chain", b"default_filter_chain", "filter_chains", b"filter_chains", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_listener", b"api_listener", "default_filter_chain", b"default_filter_chain", "filter_chains", b"filter_chains", "listener_filters", b"listener_filters", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -238,20 +780,53 @@ class FilterChainRefs(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILTERS_FIELD_NUMBER: _builtins.int
+    TRANSPORT_SOCKET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___NetworkFilterRefs]: ...
+    @_builtins.property
+    def transport_socket(self) -> Global___TransportSocketRefs: ...
     def __init__(
         self,
         *,
         filters: _abc.Iterable[Global___NetworkFilterRefs] | None = ...,
+        transport_socket: Global___TransportSocketRefs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["transport_socket", b"transport_socket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filters", b"filters", "transport_socket", b"transport_socket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FilterChainRefs: _TypeAlias = FilterChainRefs  # noqa: Y015
+
+@_typing.final
+class ListenerFilterRefs(_message.Message):
+    """envoy.config.listener.v3.ListenerFilter"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_DISCOVERY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    @_builtins.property
+    def config_discovery(self) -> Global___ExtensionConfigSourceRefs: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        typed_config: Global___PackedConfig | None = ...,
+        config_discovery: Global___ExtensionConfigSourceRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListenerFilterRefs: _TypeAlias = ListenerFilterRefs  # noqa: Y015
 
 @_typing.final
 class NetworkFilterRefs(_message.Message):
@@ -261,22 +836,147 @@ class NetworkFilterRefs(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_DISCOVERY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     @_builtins.property
     def typed_config(self) -> Global___PackedConfig: ...
+    @_builtins.property
+    def config_discovery(self) -> Global___ExtensionConfigSourceRefs: ...
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         typed_config: Global___PackedConfig | None = ...,
+        config_discovery: Global___ExtensionConfigSourceRefs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["typed_config", b"typed_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "typed_config", b"typed_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NetworkFilterRefs: _TypeAlias = NetworkFilterRefs  # noqa: Y015
+
+@_typing.final
+class HttpFilterRefs(_message.Message):
+    """envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPED_CONFIG_FIELD_NUMBER: _builtins.int
+    CONFIG_DISCOVERY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def typed_config(self) -> Global___PackedConfig: ...
+    @_builtins.property
+    def config_discovery(self) -> Global___ExtensionConfigSourceRefs: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        typed_config: Global___PackedConfig | None = ...,
+        config_discovery: Global___ExtensionConfigSourceRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "typed_config", b"typed_config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_discovery", b"config_discovery", "name", b"name", "typed_config", b"typed_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpFilterRefs: _TypeAlias = HttpFilterRefs  # noqa: Y015
+
+@_typing.final
+class RouterRefs(_message.Message):
+    """envoy.extensions.filters.http.router.v3.Router"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAM_HTTP_FILTERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def upstream_http_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpFilterRefs]: ...
+    def __init__(
+        self,
+        *,
+        upstream_http_filters: _abc.Iterable[Global___HttpFilterRefs] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upstream_http_filters", b"upstream_http_filters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RouterRefs: _TypeAlias = RouterRefs  # noqa: Y015
+
+@_typing.final
+class OAuth2Refs(_message.Message):
+    """envoy.extensions.filters.http.oauth2.v3.OAuth2"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def config(self) -> Global___OAuth2ConfigRefs: ...
+    def __init__(
+        self,
+        *,
+        config: Global___OAuth2ConfigRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OAuth2Refs: _TypeAlias = OAuth2Refs  # noqa: Y015
+
+@_typing.final
+class OAuth2ConfigRefs(_message.Message):
+    """envoy.extensions.filters.http.oauth2.v3.OAuth2Config"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDENTIALS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def credentials(self) -> Global___OAuth2CredentialsRefs: ...
+    def __init__(
+        self,
+        *,
+        credentials: Global___OAuth2CredentialsRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credentials", b"credentials"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OAuth2ConfigRefs: _TypeAlias = OAuth2ConfigRefs  # noqa: Y015
+
+@_typing.final
+class OAuth2CredentialsRefs(_message.Message):
+    """envoy.extensions.filters.http.oauth2.v3.OAuth2Credentials"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_SECRET_FIELD_NUMBER: _builtins.int
+    HMAC_SECRET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def token_secret(self) -> Global___SdsSecretRefs: ...
+    @_builtins.property
+    def hmac_secret(self) -> Global___SdsSecretRefs: ...
+    def __init__(
+        self,
+        *,
+        token_secret: Global___SdsSecretRefs | None = ...,
+        hmac_secret: Global___SdsSecretRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["hmac_secret", b"hmac_secret", "token_secret", b"token_secret"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hmac_secret", b"hmac_secret", "token_secret", b"token_secret"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OAuth2CredentialsRefs: _TypeAlias = OAuth2CredentialsRefs  # noqa: Y015
 
 @_typing.final
 class HttpConnectionManagerRefs(_message.Message):
@@ -286,23 +986,107 @@ class HttpConnectionManagerRefs(_message.Message):
 
     RDS_FIELD_NUMBER: _builtins.int
     ROUTE_CONFIG_FIELD_NUMBER: _builtins.int
+    HTTP_FILTERS_FIELD_NUMBER: _builtins.int
+    SCOPED_ROUTES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def rds(self) -> Global___RdsRefs: ...
     @_builtins.property
     def route_config(self) -> Global___RouteConfigurationRefs: ...
+    @_builtins.property
+    def http_filters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpFilterRefs]: ...
+    @_builtins.property
+    def scoped_routes(self) -> Global___ScopedRoutesRefs: ...
     def __init__(
         self,
         *,
         rds: Global___RdsRefs | None = ...,
         route_config: Global___RouteConfigurationRefs | None = ...,
+        http_filters: _abc.Iterable[Global___HttpFilterRefs] | None = ...,
+        scoped_routes: Global___ScopedRoutesRefs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["rds", b"rds", "route_config", b"route_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rds", b"rds", "route_config", b"route_config", "scoped_routes", b"scoped_routes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["rds", b"rds", "route_config", b"route_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["http_filters", b"http_filters", "rds", b"rds", "route_config", b"route_config", "scoped_routes", b"scoped_routes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HttpConnectionManagerRefs: _TypeAlias = HttpConnectionManagerRefs  # noqa: Y015
+
+@_typing.final
+class ScopedRoutesRefs(_message.Message):
+    """envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RDS_CONFIG_SOURCE_FIELD_NUMBER: _builtins.int
+    SCOPED_ROUTE_CONFIGURATIONS_LIST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rds_config_source(self) -> Global___ConfigSourceRefs: ...
+    @_builtins.property
+    def scoped_route_configurations_list(self) -> Global___ScopedRoutesListRefs: ...
+    def __init__(
+        self,
+        *,
+        rds_config_source: Global___ConfigSourceRefs | None = ...,
+        scoped_route_configurations_list: Global___ScopedRoutesListRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rds_config_source", b"rds_config_source", "scoped_route_configurations_list", b"scoped_route_configurations_list"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rds_config_source", b"rds_config_source", "scoped_route_configurations_list", b"scoped_route_configurations_list"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopedRoutesRefs: _TypeAlias = ScopedRoutesRefs  # noqa: Y015
+
+@_typing.final
+class ScopedRoutesListRefs(_message.Message):
+    """envoy.extensions.filters.network.http_connection_manager.v3.ScopedRouteConfigurationsList"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPED_ROUTE_CONFIGURATIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def scoped_route_configurations(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScopedRouteRefs]: ...
+    def __init__(
+        self,
+        *,
+        scoped_route_configurations: _abc.Iterable[Global___ScopedRouteRefs] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["scoped_route_configurations", b"scoped_route_configurations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopedRoutesListRefs: _TypeAlias = ScopedRoutesListRefs  # noqa: Y015
+
+@_typing.final
+class ScopedRouteRefs(_message.Message):
+    """envoy.config.route.v3.ScopedRouteConfiguration"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ROUTE_CONFIGURATION_NAME_FIELD_NUMBER: _builtins.int
+    ROUTE_CONFIGURATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    route_configuration_name: _builtins.str
+    @_builtins.property
+    def route_configuration(self) -> Global___RouteConfigurationRefs: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        route_configuration_name: _builtins.str = ...,
+        route_configuration: Global___RouteConfigurationRefs | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["route_configuration", b"route_configuration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "route_configuration", b"route_configuration", "route_configuration_name", b"route_configuration_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScopedRouteRefs: _TypeAlias = ScopedRouteRefs  # noqa: Y015
 
 @_typing.final
 class RdsRefs(_message.Message):
@@ -412,9 +1196,12 @@ class VirtualHostRefs(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    DOMAINS_FIELD_NUMBER: _builtins.int
     ROUTES_FIELD_NUMBER: _builtins.int
     REQUEST_MIRROR_POLICIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
+    @_builtins.property
+    def domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def routes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteRefs]: ...
     @_builtins.property
@@ -423,12 +1210,13 @@ class VirtualHostRefs(_message.Message):
         self,
         *,
         name: _builtins.str = ...,
+        domains: _abc.Iterable[_builtins.str] | None = ...,
         routes: _abc.Iterable[Global___RouteRefs] | None = ...,
         request_mirror_policies: _abc.Iterable[Global___MirrorRefs] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_mirror_policies", b"request_mirror_policies", "routes", b"routes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domains", b"domains", "name", b"name", "request_mirror_policies", b"request_mirror_policies", "routes", b"routes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
