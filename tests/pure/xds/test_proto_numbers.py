@@ -15,11 +15,12 @@ from envoy_data_plane.envoy.config.route import v3 as route
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager import v3 as http
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy import v3 as tcp
 from envoy_data_plane.envoy.service.discovery import v3 as discovery
+from envoy_data_plane.envoy.service.load_stats import v3 as load_stats
 from envoy_data_plane.envoy.type import v3 as envoy_type
 from envoy_data_plane.google import protobuf, rpc
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from protos.apg.xds.v3 import discovery_pb2, references_pb2
+from protos.apg.xds.v3 import discovery_pb2, load_stats_pb2, references_pb2
 
 # Both of Envoy's classes for a cluster with a weight have the part that we read.
 STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
@@ -35,6 +36,19 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "DeltaDiscoveryResponse": (discovery.DeltaDiscoveryResponse,),
     "Resource": (discovery.Resource,),
     "ControlPlane": (core.ControlPlane,),
+    # load_stats.proto
+    "LoadStatsRequest": (load_stats.LoadStatsRequest,),
+    "LoadStatsResponse": (load_stats.LoadStatsResponse,),
+    "ClusterStats": (endpoint.ClusterStats,),
+    "DroppedRequests": (endpoint.ClusterStatsDroppedRequests,),
+    "UpstreamLocalityStats": (endpoint.UpstreamLocalityStats,),
+    "UpstreamEndpointStats": (endpoint.UpstreamEndpointStats,),
+    "EndpointLoadMetricStats": (endpoint.EndpointLoadMetricStats,),
+    "UnnamedEndpointLoadMetricStats": (endpoint.UnnamedEndpointLoadMetricStats,),
+    "Address": (core.Address,),
+    "SocketAddress": (core.SocketAddress,),
+    "Pipe": (core.Pipe,),
+    "EnvoyInternalAddress": (core.EnvoyInternalAddress,),
     # references.proto
     "PackedConfig": (protobuf.Any,),
     "ConfigSourceRefs": (core.ConfigSource,),
@@ -80,7 +94,8 @@ def descriptors(module: ModuleType) -> list[Descriptor]:
     return list(module.DESCRIPTOR.message_types_by_name.values())
 
 
-OURS = {descriptor.name: descriptor for module in (discovery_pb2, references_pb2) for descriptor in descriptors(module)}
+MODULES = (discovery_pb2, load_stats_pb2, references_pb2)
+OURS = {descriptor.name: descriptor for module in MODULES for descriptor in descriptors(module)}
 PAIRS = [
     pytest.param(OURS[name], cls, id=f"{name}-{cls.__name__}")
     for name, classes in STANDS_FOR.items()
