@@ -26,6 +26,7 @@ from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.operations import Operations
 from controlplane.reconciler import Reconciler
+from controlplane.telemetry import Telemetry
 from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
 from intelligence.intents.parser import Parser
@@ -66,6 +67,7 @@ class ControlPlane:
     operations: Operations
     fleet: Fleet
     events: EventBus
+    telemetry: Telemetry
 
 
 async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -116,7 +118,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         reconciler.offer(mesh)
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
-        ads = AdsServer(cache, fleet)
+        telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
+        ads = AdsServer(cache, fleet, beside=telemetry.handlers())
         servicer = AdminServicer(
             operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
         )
@@ -137,7 +140,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     console=await _start_console(console, config),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
-                yield ControlPlane(addresses, operations, fleet, events)
+                yield ControlPlane(addresses, operations, fleet, events, telemetry)
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())

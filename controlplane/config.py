@@ -27,6 +27,7 @@ class Config:
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
+    load_report_interval: how often proxies report the load of their endpoints, in seconds.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
 
@@ -44,6 +45,7 @@ class Config:
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
+    load_report_interval: float = 10.0
     debounce_ms: int = 5
     debounce_ceiling_ms: int = 100
     log_level: str = "info"
@@ -67,6 +69,10 @@ class Config:
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if not 0.1 <= self.load_report_interval <= 3600:
+            raise ConfigError(
+                f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"
+            )
         if self.admin_token_file is not None:
             object.__setattr__(self, "admin_token", _token(self.admin_token_file))
         self._refuse_open_doors()
