@@ -25,6 +25,7 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
@@ -36,6 +37,7 @@ class Config:
     xds_tls_key: Path | None = None
     xds_client_ca: Path | None = None
     xds_plaintext: bool = False
+    xds_status: bool = True
     admin_address: str = "127.0.0.1:18001"
     admin_token_file: Path | None = None
     admin_tls_cert: Path | None = None

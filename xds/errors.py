@@ -3,7 +3,9 @@
 XdsError
 ├── EncodeError        a message that cannot be encoded
 ├── SnapshotError      resources that do not fit together
-└── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
+├── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
+├── UnsupportedError   a request for what this server does not do (UNIMPLEMENTED)
+└── LimitError         a request for more than this server gives (RESOURCE_EXHAUSTED)
 """
 
 from __future__ import annotations
@@ -23,3 +25,11 @@ class SnapshotError(XdsError):
 
 class RequestError(XdsError):
     """A request that breaks the xDS protocol, in words for the client's operator."""
+
+
+class UnsupportedError(XdsError):
+    """A request for what this server does not do. Says what it does instead."""
+
+
+class LimitError(XdsError):
+    """A request for more than this server gives. Names the bound."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
+from xds.holdings import Holding, holdings
 from xds.resource import Resource
 from xds.resource_types import CLUSTER, ENDPOINT, RESOURCE_TYPES, ResourceKey, ResourceType
 from xds.snapshot import EMPTY, Snapshot
@@ -129,10 +130,16 @@ class Machine(ABC, Generic[RequestT]):
                 sent=subscription.sent_version,
                 accepted=subscription.accepted_version,
                 nacked=subscription.nacked,
+                in_flight_since=min((each.since for each in subscription.in_flight.values()), default=None),
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
             for subscription in self._in_order()
         )
+
+    def holdings(self) -> Iterator[Holding]:
+        """Each resource that the client has or is to have, type by type."""
+        for subscription in self._in_order():
+            yield from holdings(subscription, self._snapshot, known=self._known)
 
     # --- for the variants ---
 
@@ -172,7 +179,7 @@ class Machine(ABC, Generic[RequestT]):
         for name in in_flight.removed:
             subscription.held.pop(name, None)
         subscription.accepted_version = in_flight.version
-        self._answers.append(Acceptance(subscription.type, in_flight.version))
+        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent)))
         if not subscription.refused:
             subscription.nacked = None
         if subscription.type is ENDPOINT:
@@ -261,7 +268,7 @@ class Machine(ABC, Generic[RequestT]):
                 subscription.held.pop(name, None)
             removed.clear()
         if changed or removed or (asked and tells_absence):
-            return self._send(subscription, changed, tuple(sorted(removed)))
+            return self._send(subscription, changed, tuple(sorted(removed)), now)
         return None
 
     def _take_updates(self, subscription: Subscription, changed: dict[str, Resource], removed: set[str]) -> None:
@@ -316,11 +323,13 @@ class Machine(ABC, Generic[RequestT]):
             for key in resource.references
         }
 
-    def _send(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Response:
+    def _send(
+        self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names, now: float
+    ) -> Response:
         version, payload = self._assemble(subscription, changed, removed)
         self._nonce += 1
         nonce = str(self._nonce)
-        subscription.in_flight[nonce] = InFlight(version, changed, removed)
+        subscription.in_flight[nonce] = InFlight(version, changed, removed, now)
         subscription.last_nonce, subscription.sent_version = nonce, version
         subscription.answered = True
         return Response(subscription.type, version, nonce, payload, tuple(sorted(changed)), removed)
