@@ -15,7 +15,7 @@ from aiohttp import web
 from grpc.aio import server as grpc_server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from console.app import application
 from controlplane import credentials
@@ -26,15 +26,18 @@ from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.operations import Operations
 from controlplane.reconciler import Reconciler
+from controlplane.reflection import pool
+from controlplane.telemetry import Telemetry
 from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
 from intelligence.intents.parser import Parser
 from policy.compiler.compiler import Compiler
-from protos.apg.admin.v1 import admin_pb2_grpc
+from protos.apg.admin.v1 import admin_pb2, admin_pb2_grpc
 from registry.mesh import Mesh
 from registry.model import Revision
 from registry.store import Store
 from xds.cache import SnapshotCache
+from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.server import AdsServer
@@ -66,6 +69,7 @@ class ControlPlane:
     operations: Operations
     fleet: Fleet
     events: EventBus
+    telemetry: Telemetry
 
 
 async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -116,12 +120,15 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         reconciler.offer(mesh)
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
-        ads = AdsServer(cache, fleet)
+        telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
+        status = ClientStatus(fleet).handler()
+        ads = AdsServer(cache, fleet, beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())))
         servicer = AdminServicer(
             operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
         )
         health = health_aio.HealthServicer()
         admin = _admin_server(config, servicer, health)
+        admin.add_generic_rpc_handlers((status,))
         console = web.AppRunner(
             application(lambda: view(operations, fleet, published_revision=reconciler.published_revision)),
             access_log=None,
@@ -137,7 +144,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     console=await _start_console(console, config),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
-                yield ControlPlane(addresses, operations, fleet, events)
+                yield ControlPlane(addresses, operations, fleet, events, telemetry)
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())
@@ -161,7 +168,9 @@ def _admin_server(config: Config, servicer: AdminServicer, health: health_aio.He
     admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), server)
+    names = (SERVICE_NAME, health_name, reflection.SERVICE_NAME, CSDS)
+    described = pool((admin_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR))
+    reflection.enable_server_reflection(names, server, pool=described)
     return server
 
 

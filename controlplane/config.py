@@ -25,8 +25,10 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
+    load_report_interval: how often proxies report the load of their endpoints, in seconds.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
 
@@ -35,6 +37,7 @@ class Config:
     xds_tls_key: Path | None = None
     xds_client_ca: Path | None = None
     xds_plaintext: bool = False
+    xds_status: bool = True
     admin_address: str = "127.0.0.1:18001"
     admin_token_file: Path | None = None
     admin_tls_cert: Path | None = None
@@ -44,6 +47,7 @@ class Config:
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
+    load_report_interval: float = 10.0
     debounce_ms: int = 5
     debounce_ceiling_ms: int = 100
     log_level: str = "info"
@@ -67,6 +71,10 @@ class Config:
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if not 0.1 <= self.load_report_interval <= 3600:
+            raise ConfigError(
+                f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"
+            )
         if self.admin_token_file is not None:
             object.__setattr__(self, "admin_token", _token(self.admin_token_file))
         self._refuse_open_doors()

@@ -46,17 +46,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An ACK as it happens."""
+    """An ACK as it happens. `names` are the resources that were new to the client."""
 
     type: ResourceType
     version: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
     """One type on one stream. `subscribed` counts the resources or names that the client asked for; `accepted` is
     the newest version that it took ("" before the first); `in_sync` says that nothing is waiting, in flight or held
-    back and nothing is refused."""
+    back and nothing is refused; `in_flight_since` is when the oldest response without an answer was made, in seconds of
+    the clock that the machine is given."""
 
     type: ResourceType
     wildcard: bool
@@ -64,4 +66,5 @@ class TypeStatus:
     sent: str
     accepted: str
     nacked: Nacked | None
+    in_flight_since: float | None
     in_sync: bool

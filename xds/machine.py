@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from xds.bounds import check_name, check_names, check_types
 from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
 from xds.errors import RequestError
+from xds.holdings import Holding, holdings
 from xds.quarantine import Quarantine
 from xds.resource import Resource
 from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceKey, ResourceType, resource_type
@@ -156,10 +157,16 @@ class Machine(ABC, Generic[RequestT]):
                 sent=subscription.sent_version,
                 accepted=subscription.accepted_version,
                 nacked=subscription.nacked,
+                in_flight_since=min((each.since for each in subscription.in_flight.values()), default=None),
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
             for subscription in self._subscriptions.values()
         )
+
+    def holdings(self) -> Iterator[Holding]:
+        """Each resource that the client has or is to have, type by type."""
+        for subscription in self._subscriptions.values():
+            yield from holdings(subscription, self._snapshot, known=self._known)
 
     # --- for the variants ---
 
@@ -236,7 +243,7 @@ class Machine(ABC, Generic[RequestT]):
         for name in in_flight.removed:
             subscription.drop(name)
         subscription.accepted_version = in_flight.version
-        self._answers.append(Acceptance(subscription.type, in_flight.version))
+        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent)))
         if not subscription.refused:
             subscription.nacked = None
         if subscription.type is ENDPOINT:
@@ -406,7 +413,7 @@ class Machine(ABC, Generic[RequestT]):
         subscription.plan_beats(changed, now)
         self._nonce += 1
         nonce = str(self._nonce)
-        subscription.in_flight[nonce] = InFlight(version, changed, removed)
+        subscription.in_flight[nonce] = InFlight(version, changed, removed, now)
         subscription.last_nonce, subscription.sent_version = nonce, version
         subscription.answered = True
         return Response(subscription.type, version, nonce, payload, tuple(sorted(changed)), removed)

@@ -42,10 +42,19 @@ class AdsServer:
     A stream ends with INVALID_ARGUMENT, in words, when its client breaks the protocol.
     """
 
-    def __init__(self, cache: SnapshotCache, fleet: Fleet, *, group_of: GroupOf = node_cluster) -> None:
+    def __init__(
+        self,
+        cache: SnapshotCache,
+        fleet: Fleet,
+        *,
+        group_of: GroupOf = node_cluster,
+        beside: Sequence[grpc.GenericRpcHandler] = (),
+    ) -> None:
+        """`beside`: services that answer on the same port, such as `LoadReports.handler()`."""
         self._cache = cache
         self._fleet = fleet
         self._group_of = group_of
+        self._beside = tuple(beside)
         self._server: grpc.aio.Server | None = None
 
     async def start(self, address: str, *, credentials: grpc.ServerCredentials | None = None) -> int:
@@ -63,7 +72,7 @@ class AdsServer:
                 self._delta, request_deserializer=DeltaDiscoveryRequest.FromString
             ),
         }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers),))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers), *self._beside))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:

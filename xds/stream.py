@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -20,6 +20,7 @@ from xds.cache import SnapshotCache
 from xds.delta import DeltaMachine
 from xds.errors import RequestError
 from xds.fleet import Client, ClientStatus, Fleet
+from xds.history import History, Record
 from xds.machine import Machine, Response
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
@@ -73,7 +74,7 @@ async def _serve(
     except RequestError as error:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
     stream = _Stream(machine_type(cache.get(client.group)), client, context, fleet)
-    with cache.watch(client.group, stream.offer), fleet.joined(client, stream.status):
+    with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
         await stream.run(first, requests)
 
 
@@ -90,6 +91,7 @@ def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
         user_agent=agent if node.user_agent_name else "",
         peer=peer,
         connected_since=datetime.now(UTC),
+        node=node.SerializeToString(),
     )
 
 
@@ -101,6 +103,7 @@ class _Stream(Generic[RequestT]):
         self._client = client
         self._context = context
         self._fleet = fleet
+        self._history = History()
         self._newest: Snapshot | None = None
         self._unsent: deque[Response] = deque()
         self._wake = asyncio.Event()
@@ -114,6 +117,9 @@ class _Stream(Generic[RequestT]):
 
     def status(self) -> ClientStatus:
         return ClientStatus(self._client, self._machine.knows_group, self._machine.status())
+
+    def records(self) -> Iterator[Record]:
+        return self._history.records(self._machine.holdings())
 
     async def run(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -130,6 +136,7 @@ class _Stream(Generic[RequestT]):
     def _receive(self, request: RequestT) -> None:
         self._unsent.extend(self._machine.on_request(request, now=time.monotonic()))
         for answer in self._machine.take_answers():
+            self._history.note(answer, datetime.now(UTC))
             self._fleet.answered(self._client, answer)
         self._wake.set()
 

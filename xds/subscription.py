@@ -17,11 +17,12 @@ _BEAT = 0.5  # of its lifetime, after which a resource is renewed
 @dataclass(frozen=True, slots=True)
 class InFlight:
     """A response that the client has neither accepted nor refused: the resources that are new to it, and the names
-    that it was told are gone."""
+    that it was told are gone. `since`: when it was made (seconds, monotonic)."""
 
     version: str
     sent: Mapping[str, Resource]
     removed: tuple[str, ...]
+    since: float
 
 
 @dataclass(slots=True)

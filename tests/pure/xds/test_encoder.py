@@ -49,7 +49,7 @@ from envoy_data_plane.validate import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.pure.xds.conftest import OfficialClasses
+from tests.official import OfficialClasses
 from xds import wire
 from xds.encoder import encode, pack, type_url
 from xds.errors import EncodeError
