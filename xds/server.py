@@ -23,7 +23,6 @@ _OPTIONS: Sequence[tuple[str, int]] = (
         "grpc.max_send_message_length",
         -1,
     ),  # a response is as large as the mesh; its size is bounded at the documents
-    ("grpc.so_reuseport", 0),  # a taken port is an error, not a half of the proxies
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -57,13 +56,18 @@ class AdsServer:
         self._beside = tuple(beside)
         self._server: grpc.aio.Server | None = None
 
-    async def start(self, address: str, *, credentials: grpc.ServerCredentials | None = None) -> int:
+    async def start(
+        self, address: str, *, credentials: grpc.ServerCredentials | None = None, share_port: bool = False
+    ) -> int:
         """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
+
+        share_port: other processes of this machine may listen there too (SO_REUSEPORT), and the kernel deals the
+        connections out to them. Each of them must be told of each snapshot; see docs/decisions/0031.
 
         Raises:
             XdsError: the address cannot be bound.
         """
-        server = grpc_server(options=list(_OPTIONS))
+        server = grpc_server(options=[*_OPTIONS, ("grpc.so_reuseport", int(share_port))])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
                 self._sotw, request_deserializer=DiscoveryRequest.FromString
