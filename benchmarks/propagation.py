@@ -39,11 +39,14 @@ from controlplane.config import Config
 from controlplane.operations import Attribution
 from controlplane.ports import free_port
 from controlplane.proxy import EnvoyProcess
+from policy.backends import Backend
 from policy.compiler.clusters import cluster
 from policy.compiler.endpoints import load_assignment
+from policy.compiler.inputs import HttpListener, ReachedBackend
 from policy.compiler.listeners import listener
+from policy.effective import NOTHING
 from policy.reading import read_documents
-from registry.model import Protocol
+from registry.model import Protocol, ServiceKey
 from xds.cache import SnapshotCache
 from xds.delta import delta_frame
 from xds.fleet import Accepted, Fleet, FleetEvent
@@ -54,6 +57,7 @@ from xds.snapshot import Snapshot
 from xds.wire import string
 
 _NAME = "bench"
+_BACKEND = Backend(ServiceKey(_NAME, _NAME), None)
 _WARM_UP = 10
 _BAR_MS = 3.0
 _BY = Attribution("benchmark", "")
@@ -134,7 +138,7 @@ def _routes(number: int) -> Resource:
                             match=RouteMatch(prefix=f"/version/{number}"),
                             direct_response=DirectResponseAction(status=200, body=DataSource(inline_string="direct")),
                         ),
-                        Route(match=RouteMatch(prefix="/"), route=RouteAction(cluster=_NAME)),
+                        Route(match=RouteMatch(prefix="/"), route=RouteAction(cluster=str(_BACKEND))),
                     ],
                 )
             ],
@@ -144,9 +148,9 @@ def _routes(number: int) -> Resource:
 
 def _base(port: int) -> list[Resource]:
     return [
-        Resource.of(cluster(_NAME, Protocol.HTTP)),
-        Resource.of(load_assignment(_NAME, ())),
-        Resource.of(listener(_NAME, addresses=("127.0.0.1",), port=port)),
+        Resource.of(cluster(ReachedBackend(_BACKEND, Protocol.HTTP, NOTHING))),
+        Resource.of(load_assignment(str(_BACKEND), ())),
+        Resource.of(listener(HttpListener(_NAME, ("127.0.0.1",), port, NOTHING, ()))),
     ]
 
 

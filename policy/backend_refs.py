@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from policy.attached import AttachedPolicy, BackendReference
 from policy.backends import Backend, resolve, splits, standing
 from policy.errors import Problem
 from policy.http_route import HTTPBackendRef, HTTPRoute
 from policy.problems import listed, nearest
+from policy.shapes import BaseDocument
 from registry.mesh import Mesh
 from registry.model import ItemKey, ServiceKey
 
@@ -33,7 +35,12 @@ class BackendRefs:
             for ref_index, ref in enumerate(rule.backend_refs):
                 yield from self._finding(route, ref, f"spec.rules[{rule_index}].backendRefs[{ref_index}]")
 
-    def _finding(self, route: HTTPRoute, ref: HTTPBackendRef, where: str) -> Iterator[Problem | str]:
+    def findings_of_policy(self, policy: AttachedPolicy) -> Iterator[Problem | str]:
+        """The same for the services that an attached policy names."""
+        for where, ref in policy.backend_refs():
+            yield from self._finding(policy, ref, where)
+
+    def _finding(self, route: BaseDocument, ref: BackendReference, where: str) -> Iterator[Problem | str]:
         document, home = str(route.key), route.key.namespace
         name = ServiceKey(ref.namespace or home, ref.name)
         if name.namespace != home:
@@ -49,10 +56,11 @@ class BackendRefs:
             want = f"{service.port}, the port of {service.key}, or none"
             yield Problem(document, f"{where}.port", str(ref.port), want)
         if not self._is_served(backend):
-            share = "its share of requests gets" if ref.weight else "if it had weight, it would get"
+            idle = isinstance(ref, HTTPBackendRef) and not ref.weight
+            share = "if it had weight, it would get" if idle else "its share of requests gets"
             yield f"{document}: {where}: {backend} has no endpoints: {share} 503"
 
-    def _is_fresh(self, route: HTTPRoute, name: ServiceKey) -> bool:
+    def _is_fresh(self, route: BaseDocument, name: ServiceKey) -> bool:
         # Of a service that has just been removed, "payment-canary", what is left must not pass for the version "canary"
         # of payment.
         return self._changed is None or route.key in self._changed or name in self._changed

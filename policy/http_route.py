@@ -246,6 +246,14 @@ class HTTPRouteSpec(Shape):
     hostnames: Annotated[tuple[Hostname, ...], LIST, Field(max_length=16)] = ()
     rules: Annotated[tuple[HTTPRouteRule, ...], LIST, Field(min_length=1, max_length=16)] = (HTTPRouteRule(),)
 
+    @model_validator(mode="after")
+    def _distinct_names(self) -> HTTPRouteSpec:
+        """Gateway API, HTTPRouteRule.name: unique within the route."""
+        names = [rule.name for rule in self.rules if rule.name is not None]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"rules with names of their own, and {twice} is there twice")
+        return self
+
 
 class HTTPRoute(BaseDocument):
     """Routes of HTTP requests."""

@@ -1,4 +1,4 @@
-"""The kinds of document, as one table, and typed access to those of a mesh."""
+"""The kinds of document, as one table. A new kind is one row."""
 
 from __future__ import annotations
 
@@ -7,23 +7,34 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
+from policy.attached import AttachedPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
+from policy.retry_policy import RetryPolicy
+from policy.shapes import BaseDocument
 from registry.mesh import Mesh
 from registry.model import Document
 
-PolicyDocument: TypeAlias = Gateway | HTTPRoute
+PolicyDocument: TypeAlias = BaseDocument
 
-KINDS: dict[tuple[str, str], type[Gateway] | type[HTTPRoute]] = {
-    (kind.API_VERSION, kind.KIND): kind for kind in (Gateway, HTTPRoute)
-}
+_TABLE: tuple[type[BaseDocument], ...] = (
+    # Gateway API
+    Gateway,
+    HTTPRoute,
+    # attached policies, alphabetically
+    RetryPolicy,
+)
+
+KINDS: dict[tuple[str, str], type[BaseDocument]] = {(kind.API_VERSION, kind.KIND): kind for kind in _TABLE}
 """By apiVersion and kind."""
 
-_BY_KIND = {kind: model for (_, kind), model in KINDS.items()}
+POLICY_KINDS: tuple[type[AttachedPolicy], ...] = tuple(kind for kind in _TABLE if issubclass(kind, AttachedPolicy))
+
+_BY_KIND = {kind.KIND: kind for kind in _TABLE}
 
 
-@lru_cache(maxsize=20_000)
-def typed(document: Document) -> PolicyDocument:
+@lru_cache(maxsize=40_000)
+def typed(document: Document) -> BaseDocument:
     """The typed form of a document that was validated before it was stored."""
     return _BY_KIND[document.kind].model_validate(json.loads(document.body))
 

@@ -106,13 +106,22 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
 
 def _range(model: type[BaseModel], location: Location) -> str | None:
     """The bounds of a number, both at once."""
-    owner = _model_at(model, location[:-1])
+    parents = location[: -2 if isinstance(location[-1], int) else -1]
+    owner = _model_at(model, parents)
     if owner is None:
         return None
+    # An item of a list is bounded where its list is declared.
+    field = next((step for step in reversed(location) if isinstance(step, str)), None)
     for name, info in owner.model_fields.items():
-        if location[-1] in (name, info.alias):
-            return _bounds(info.metadata) or _bounds([m for arg in get_args(info.annotation) for m in get_args(arg)])
+        if field in (name, info.alias):
+            return _bounds(info.metadata) or _bounds(list(_within(info.annotation)))
     return None
+
+
+def _within(annotation: Any) -> Iterator[Any]:  # noqa: ANN401  # any annotation there is
+    for argument in get_args(annotation):
+        yield argument
+        yield from _within(argument)
 
 
 def _bounds(metadata: Sequence[Any]) -> str | None:

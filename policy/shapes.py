@@ -112,6 +112,11 @@ class BaseDocument(Shape):
 
     metadata: Metadata
 
+    def __hash__(self) -> int:
+        """By name alone, so that documents are cheap parts of the keys that resources are remembered under. Equality
+        compares everything."""
+        return hash(self.key)
+
     @property
     def key(self) -> DocumentKey:
         return DocumentKey(self.KIND, self.metadata.namespace, self.metadata.name)

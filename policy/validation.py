@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from policy.attachment import admits, selects, shared_hostnames
 from policy.backend_refs import BackendRefs
+from policy.documents import Documents
 from policy.errors import Problem
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute, ParentReference
-from policy.kinds import gateways, http_routes
+from policy.policy_targets import policy_findings
 from policy.problems import listed, nearest
 from registry.mesh import Mesh
 from registry.model import DocumentKey, ItemKey
@@ -33,14 +35,21 @@ def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None) -> Findi
     """
     found: list[Problem] = []
     warnings: list[str] = []
-    known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in gateways(mesh)}
+    documents = Documents.of(mesh)
+    known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in documents.all(Gateway)}
     backend_refs = BackendRefs(mesh, changed=changed)
-    for route in http_routes(mesh):
-        for finding in (*_parents(known, route), *backend_refs.findings(route), *_idle_rules(route)):
-            if isinstance(finding, Problem):
-                found.append(finding)
-            else:
-                warnings.append(finding)
+    findings: Iterator[Problem | str] = chain(
+        chain.from_iterable(
+            chain(_parents(known, route), backend_refs.findings(route), _idle_rules(route))
+            for route in documents.all(HTTPRoute)
+        ),
+        policy_findings(mesh, documents, backend_refs),
+    )
+    for finding in findings:
+        if isinstance(finding, Problem):
+            found.append(finding)
+        else:
+            warnings.append(finding)
     warnings.extend(_shared_ports(known.values()))
     return Findings(tuple(found), tuple(warnings))
 

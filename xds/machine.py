@@ -20,7 +20,7 @@ from xds.errors import RequestError
 from xds.holdings import Holding, holdings
 from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceKey, ResourceType, resource_type
+from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceType, resource_type
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -77,7 +77,7 @@ class Machine(ABC, Generic[RequestT]):
         self._only = only
         self._quarantine = quarantine if quarantine is not None else Quarantine()
         self._subscriptions: dict[ResourceType, Subscription] = {}
-        self._warming: set[str] = set()  # EDS names that accepted clusters wait for
+        self._warming: set[str] = set()  # EDS names that clusters wait for
         self._nonce = 0
         self._answers: list[Acceptance | Refusal] = []
 
@@ -230,12 +230,9 @@ class Machine(ABC, Generic[RequestT]):
             self._refuse(subscription, in_flight, error)
 
     def _accept(self, subscription: Subscription, in_flight: InFlight) -> None:
-        warming: set[ResourceKey] = set()
         for name, resource in in_flight.sent.items():
             if not subscription.wants(name):
                 continue
-            if subscription.type is CLUSTER:
-                warming |= resource.references
             subscription.hold(name, resource)
             current = self._snapshot.get(subscription.type, name)
             if current is None or current.version == resource.version:
@@ -248,13 +245,6 @@ class Machine(ABC, Generic[RequestT]):
             subscription.nacked = None
         if subscription.type is ENDPOINT:
             self._warming.difference_update(in_flight.sent)
-        endpoints = self._subscriptions.get(ENDPOINT)
-        if endpoints is not None and warming:
-            # A new or changed cluster stays warming until EDS answers it, so EDS is answered even when it did not
-            # change (section "Resource warming").
-            names = {reference.name for reference in warming if reference.type is ENDPOINT}
-            self._warming |= names
-            endpoints.forced |= {name for name in names if endpoints.wants(name)}
 
     def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
         """Whom the client blames is not sent again at that version; the others go out once more without it, since a
@@ -416,7 +406,20 @@ class Machine(ABC, Generic[RequestT]):
         subscription.in_flight[nonce] = InFlight(version, changed, removed, now)
         subscription.last_nonce, subscription.sent_version = nonce, version
         subscription.answered = True
+        if subscription.type is CLUSTER:
+            self._warm(changed.values())
         return Response(subscription.type, version, nonce, payload, tuple(sorted(changed)), removed)
+
+    def _warm(self, clusters: Iterable[Resource]) -> None:
+        """A new or changed cluster stays warming until EDS answers it, so EDS is answered even when it did not change
+        (section "Resource warming"). Behind the clusters, not behind their ACK: Envoy keeps that back until they are
+        warm, and does not ask for endpoints again that it is subscribed to already."""
+        endpoints = self._subscriptions.get(ENDPOINT)
+        if endpoints is None:
+            return
+        names = {key.name for cluster in clusters for key in cluster.references if key.type is ENDPOINT}
+        self._warming |= names
+        endpoints.forced |= {name for name in names if endpoints.wants(name)}
 
 
 def _blamed(reason: str, names: Iterable[str]) -> Names:

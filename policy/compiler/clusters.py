@@ -22,6 +22,8 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 from envoy_data_plane.google.protobuf import Any
 
+from policy.compiler.features import CLUSTER_STEPS
+from policy.compiler.inputs import ReachedBackend
 from registry.model import Protocol
 from xds.encoder import pack
 
@@ -32,17 +34,20 @@ _REPORTED = ("cpu_utilization", "mem_utilization", "application_utilization", "n
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def cluster(name: str, protocol: Protocol) -> Cluster:
-    """The cluster `name`, whose endpoints speak `protocol`."""
-    return Cluster(
-        name=name,
+def cluster(reached: ReachedBackend) -> Cluster:
+    """The cluster of a backend."""
+    made = Cluster(
+        name=reached.name,
         type=ClusterDiscoveryType.EDS,
         eds_cluster_config=ClusterEdsClusterConfig(eds_config=ads()),
         connect_timeout=_CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
         lrs_report_endpoint_metrics=list(_REPORTED),
-        typed_extension_protocol_options=_protocol_options(protocol),
+        typed_extension_protocol_options=protocol_options(reached.protocol),
     )
+    for step in CLUSTER_STEPS:
+        step(made, reached)
+    return made
 
 
 def ads() -> ConfigSource:
@@ -50,7 +55,8 @@ def ads() -> ConfigSource:
     return ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
 
 
-def _protocol_options(protocol: Protocol) -> dict[str, Any]:
+def protocol_options(protocol: Protocol) -> dict[str, Any]:
+    """A cluster's `typed_extension_protocol_options` for endpoints that speak `protocol`."""
     match protocol:
         case Protocol.HTTP:
             return {}

@@ -13,16 +13,17 @@ from types import MappingProxyType
 
 from betterproto2 import Message
 
-from policy.attachment import attached_to
-from policy.backends import Backend, standing
-from policy.compiler import names
+from policy.backends import Backend
+from policy.compiler import names, routing
 from policy.compiler.clusters import cluster
 from policy.compiler.endpoints import load_assignment
+from policy.compiler.external import external_cluster
+from policy.compiler.http_filters import needs
+from policy.compiler.inputs import ExternalHost, ReachedBackend, RoutedRule
 from policy.compiler.listeners import listener as envoy_listener
-from policy.compiler.routes import AttachedRoute, route_configuration
+from policy.compiler.routes import route_configuration
+from policy.documents import Documents
 from policy.gateway import Gateway
-from policy.http_route import HTTPRoute
-from policy.kinds import gateways
 from registry.mesh import Mesh
 from registry.model import Service, ServiceKey
 from xds.resource import Resource
@@ -46,10 +47,11 @@ class Compiler:
     def compile(self, mesh: Mesh) -> Mapping[str, Snapshot]:
         """The snapshot of each Gateway's group. A group whose content is as it was keeps the identical snapshot."""
         self._generation += 1
+        documents = Documents.of(mesh)
         snapshots = {}
-        for gateway in gateways(mesh):
+        for gateway in documents.all(Gateway):
             group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._gateway(mesh, gateway))
+            snapshots[group] = self._snapshot(group, self._gateway(mesh, documents, gateway))
         self._forget()
         return MappingProxyType(snapshots)
 
@@ -73,40 +75,42 @@ class Compiler:
         oldest = self._generation - _GENERATIONS
         self._resources = {key: entry for key, entry in self._resources.items() if entry[0] > oldest}
 
-    def _gateway(self, mesh: Mesh, gateway: Gateway) -> Iterator[Resource]:
+    def _gateway(self, mesh: Mesh, documents: Documents, gateway: Gateway) -> Iterator[Resource]:
         backends: set[Backend] = set()
-        origin = (str(gateway.key),)
+        external: set[ExternalHost] = set()
         for port in sorted({listener.port for listener in gateway.spec.listeners}):
-            name = names.listener(gateway.key, port)
-            routes = tuple(
-                AttachedRoute(attachment.route, attachment.hostnames, _backends(mesh, attachment.route))
-                for attachment in attached_to(mesh, gateway, port)
-            )
-            backends.update(backend for route in routes for rule in route.backends for backend in rule)
+            hosts = tuple(routing.routed_hosts(mesh, documents, gateway, port))
+            listener = routing.http_listener(documents, gateway, port, hosts)
+            rules = {rule: None for host in hosts for rule in host.rules}
+            backends.update(backend for rule in rules for backend in rule.backends)
+            for need in needs(listener.asked):
+                match need:
+                    case ExternalHost():
+                        external.add(need)
+                    case ServiceKey():
+                        backends.add(routing.backend(mesh, *need))
             yield self._made(
-                ("listener", name, gateway.addresses),
-                origin,
-                partial(envoy_listener, name, addresses=gateway.addresses, port=port),
+                listener, (str(gateway.key), *listener.policies.origins), partial(envoy_listener, listener)
             )
             yield self._made(
-                (
-                    "routes",
-                    name,
-                    tuple((route.route.to_document(), route.hostnames, route.backends) for route in routes),
-                ),
-                (*origin, *(str(route.route.key) for route in routes)),
-                partial(route_configuration, name, routes),
+                ("routes", listener.name, hosts),
+                _distinct(str(gateway.key), *_origins(rules)),
+                partial(route_configuration, listener.name, hosts),
             )
         for backend in sorted(backends, key=str):
-            yield from self._backend(mesh, backend)
+            yield from self._backend(mesh, documents, backend)
+        for host in sorted(external, key=lambda host: host.name):
+            yield self._made(host, (str(gateway.key),), partial(external_cluster, host))
 
-    def _backend(self, mesh: Mesh, backend: Backend) -> Iterator[Resource]:
-        name, service = names.cluster(backend), mesh.services.get(backend.service)
-        protocol = (service or Service(*backend.service)).protocol
+    def _backend(self, mesh: Mesh, documents: Documents, backend: Backend) -> Iterator[Resource]:
+        service = mesh.services.get(backend.service) or Service(*backend.service)
+        reached = ReachedBackend(backend, service.protocol, documents.attachments.on_backend(backend))
         instances = tuple(backend.among(mesh.endpoints_of(backend.service)))
-        origin = (f"Service {backend.service}",)
-        yield self._made(("cluster", name, protocol), origin, partial(cluster, name, protocol))
-        yield self._made(("endpoints", name, instances), origin, partial(load_assignment, name, instances))
+        origin = f"Service {backend.service}"
+        yield self._made(reached, (origin, *reached.policies.origins), partial(cluster, reached))
+        yield self._made(
+            ("endpoints", reached.name, instances), (origin,), partial(load_assignment, reached.name, instances)
+        )
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:
         known = self._resources.get(key)
@@ -115,14 +119,11 @@ class Compiler:
         return resource
 
 
-def _backends(mesh: Mesh, route: HTTPRoute) -> tuple[tuple[Backend, ...], ...]:
-    return tuple(
-        tuple(_backend(mesh, ref.namespace or route.key.namespace, ref.name) for ref in rule.backend_refs)
-        for rule in route.spec.rules
-    )
+def _origins(rules: Iterable[RoutedRule]) -> Iterator[str]:
+    for rule in rules:
+        yield str(rule.route.key)
+        yield from rule.policies.origins
 
 
-def _backend(mesh: Mesh, namespace: str, name: str) -> Backend:
-    """What a standing document means by a name; a name without a service, which validation refuses, stands for a
-    service without endpoints."""
-    return standing(mesh, namespace=namespace, name=name) or Backend(ServiceKey(namespace, name), None)
+def _distinct(*words: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words))

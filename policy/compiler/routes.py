@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource
@@ -19,62 +18,46 @@ from envoy_data_plane.envoy.config.route.v3 import (
 
 from policy.backends import Backend
 from policy.compiler import names
+from policy.compiler.features import ACTION_STEPS
 from policy.compiler.filters import header_edits, redirect, rewrite
+from policy.compiler.http_filters import per_route
+from policy.compiler.inputs import RoutedHost, RoutedRule
 from policy.compiler.matches import precedence, route_match
-from policy.http_route import HTTPBackendRef, HTTPRoute, HTTPRouteMatch, HTTPRouteRule
+from policy.http_route import HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule
 
 _NO_BACKEND = "no backend: every backendRef of this rule has weight 0, or there is none\n"
 
 
-@dataclass(frozen=True, slots=True)
-class AttachedRoute:
-    """A route as one port serves it: under these hostnames ("*": any), with its backendRefs resolved.
-
-    backends: per rule, per backendRef.
-    """
-
-    route: HTTPRoute
-    hostnames: tuple[str, ...]
-    backends: tuple[tuple[Backend, ...], ...]
-
-
-def route_configuration(name: str, routes: Sequence[AttachedRoute]) -> RouteConfiguration:
-    """The route configuration `name` of `routes`, which are sorted by namespace and name."""
-    by_hostname: dict[str, list[AttachedRoute]] = {}
-    for attached in routes:
-        for hostname in attached.hostnames:
-            by_hostname.setdefault(hostname, []).append(attached)
+def route_configuration(name: str, hosts: Sequence[RoutedHost]) -> RouteConfiguration:
+    """The route configuration `name` of `hosts`, which are sorted by hostname."""
     return RouteConfiguration(
         name=name,
         virtual_hosts=[
-            VirtualHost(name=hostname, domains=[hostname], routes=_routes(by_hostname[hostname]))
-            for hostname in sorted(by_hostname)
+            VirtualHost(name=host.hostname, domains=[host.hostname], routes=_routes(host.rules)) for host in hosts
         ],
     )
 
 
-def _routes(attached: Sequence[AttachedRoute]) -> list[Route]:
+def _routes(rules: Sequence[RoutedRule]) -> list[Route]:
     matches = [
-        (precedence(match), route, index, number, match)
-        for route in attached
-        for index, rule in enumerate(route.route.spec.rules)
-        for number, match in enumerate(rule.matches)
+        (precedence(match), rule, number, match) for rule in rules for number, match in enumerate(rule.rule.matches)
     ]
     matches.sort(key=lambda entry: entry[0])  # stable: ties stay in the order of routes, rules and matches
-    return [_route(route, index, number, match) for _, route, index, number, match in matches]
+    return [_route(rule, number, match) for _, rule, number, match in matches]
 
 
-def _route(attached: AttachedRoute, index: int, number: int, match: HTTPRouteMatch) -> Route:
-    rule, backends = attached.route.spec.rules[index], attached.backends[index]
+def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
+    rule = routed.rule
     edits = header_edits(rule.filters)
     prefix = match.path.value if match.path.type == "PathPrefix" else None
     route = Route(
-        name=f"{attached.route.key} rule {index} match {number}",
+        name=f"{routed.route.key} rule {routed.index} match {number}",
         match=route_match(match),
         request_headers_to_add=edits.request_headers_to_add,
         request_headers_to_remove=edits.request_headers_to_remove,
         response_headers_to_add=edits.response_headers_to_add,
         response_headers_to_remove=edits.response_headers_to_remove,
+        typed_per_filter_config=per_route(routed),
     )
     target = redirect(rule.filters, prefix=prefix)
     if target is not None:
@@ -83,8 +66,10 @@ def _route(attached: AttachedRoute, index: int, number: int, match: HTTPRouteMat
         # Gateway API, HTTPRouteRule.backendRefs: a rule that names no backend answers 500.
         route.direct_response = DirectResponseAction(status=500, body=DataSource(inline_string=_NO_BACKEND))
     else:
-        route.route = _action(rule, backends)
+        route.route = _action(rule, routed.backends)
         rewrite(route.route, rule.filters, prefix=prefix)
+        for step in ACTION_STEPS:
+            step(route.route, routed)
     return route
 
 
@@ -116,8 +101,8 @@ def _weighted(ref: HTTPBackendRef, backend: Backend) -> WeightedClusterClusterWe
 def _timeout(rule: HTTPRouteRule) -> timedelta | None:
     """The time that a request may take; None leaves Envoy's default of 15 s, zero means no limit.
 
-    There are no retries yet, so the one try may take as long as `backendRequest` says, which is never more than
-    `request`.
+    Without retries the one try may take as long as `backendRequest` says, which is never more than `request`; where
+    there are retries, `policy.compiler.retries` puts that right.
     """
     if rule.timeouts is None:
         return None

@@ -9,6 +9,7 @@ import pytest
 from tests.xds_client import DeltaScript, Script, SotwScript
 from tests.xds_resources import cluster, endpoints, listener, routes, service
 from xds.delivery import Acked, Nacked, Pending, Refusal
+from xds.machine import Response
 from xds.resource import Resource
 from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE
 from xds.snapshot import Snapshot
@@ -35,6 +36,12 @@ def synced(script: Script, first: Snapshot) -> Script:
     script.settle_all()
     assert script.holds(first)
     return script
+
+
+def refuse_clusters(script: Script, sent: list[Response], reason: str) -> None:
+    """Refuses CDS; what came with it, the endpoints of the same clusters, is accepted."""
+    script.refuse([response for response in sent if response.type is CLUSTER], reason)
+    script.accept([response for response in sent if response.type is not CLUSTER])
 
 
 def last_refusal(script: Script) -> Refusal:
@@ -159,7 +166,7 @@ def test_a_refusal_names_the_blamed_resource_its_origin_and_the_clients_words(sc
     synced(script, snapshot(service("a", 1), service("b", 1)))
     bad = cluster("b", stat_name="bad")
     sent = script.publish(snapshot(cluster("a", stat_name="good"), endpoints("a", 1), bad, endpoints("b", 1)))
-    script.refuse(sent, "Error adding/updating cluster(s) b: no such lb policy")
+    refuse_clusters(script, sent, "Error adding/updating cluster(s) b: no such lb policy")
     refusal = last_refusal(script)
     assert refusal.type is CLUSTER
     assert refusal.nacked.resources == ("b",)
@@ -187,18 +194,27 @@ def test_a_blame_is_a_whole_name_and_not_a_part_of_one(script: Script) -> None:
             cluster("pay", stat_name="x"), endpoints("pay", 1), cluster("pay-v2", stat_name="x"), endpoints("pay-v2", 1)
         )
     )
-    script.refuse(sent, "cluster pay-v2: bad.")
+    refuse_clusters(script, sent, "cluster pay-v2: bad.")
     refusal = last_refusal(script)
     assert refusal.nacked.resources == ("pay-v2",)
 
 
 def test_a_refusal_is_forgotten_when_the_snapshot_takes_the_content_back(script: Script) -> None:
     synced(script, snapshot(PAY))
-    script.refuse(script.publish(snapshot(cluster("pay", stat_name="broken"), PAY[1:])), "no")
+    refuse_clusters(script, script.publish(snapshot(cluster("pay", stat_name="broken"), PAY[1:])), "no")
     assert not all(status.in_sync for status in script.machine.status())
     assert script.publish(snapshot(PAY)) == []
     assert all(status.in_sync for status in script.machine.status())
     assert all(status.nacked is None for status in script.machine.status())
+
+
+def test_a_changed_cluster_brings_its_endpoints_along_and_does_not_wait_for_its_ack(script: Script) -> None:
+    """Envoy keeps the ACK of CDS back until the clusters are warm, which they are once EDS has answered."""
+    synced(script, snapshot(PAY))
+    sent = script.publish(snapshot(cluster("pay", stat_name="changed"), PAY[1:]))
+    assert [(response.type, response.names) for response in sent] == [(CLUSTER, ("pay",)), (ENDPOINT, ("pay",))]
+    script.accept(reversed(sent))
+    assert all(status.in_sync for status in script.machine.status())
 
 
 def test_every_refusal_of_everything_ends(script: Script) -> None:

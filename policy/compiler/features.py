@@ -1,0 +1,26 @@
+"""Which features shape which resource, and in which order. A feature is a module of this package; here is where its
+steps are registered. HTTP filters have a table of their own: `policy.compiler.http_filters`.
+
+Each step gets the resource as far as it is made, changes it in place, and sees nothing but the resource's input, so
+that what is remembered under that input stays right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.route.v3 import RouteAction
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
+
+from policy.compiler import retries
+from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
+
+ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
+"""For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
+
+CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
+"""For each HTTP connection manager."""
+
+CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (retries.on_cluster,)
+"""For each cluster of a backend."""

@@ -1,0 +1,100 @@
+"""The HTTP filters that rules can ask for: in which order they stand in the chain, and how each is made.
+
+A filter is in a listener's chain only where a rule that the listener serves asks for it, and there it is disabled but
+for the routes of the rules that ask (Envoy: `HttpFilter.disabled`, enabled by a route's `typed_per_filter_config`).
+So a policy on one route costs other routes nothing, and can break none of them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from betterproto2 import Message
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
+from envoy_data_plane.google.protobuf import Any as Packed
+
+from policy.compiler.inputs import Need, RoutedRule
+from xds.encoder import pack
+
+
+class Place(enum.IntEnum):
+    """Where a filter stands: a request meets the lowest first, its response meets it last."""
+
+    CORS = 10  # preflights carry no credentials, so they are answered before any are asked for
+    GEOGRAPHY = 20  # what is found out about the client is there for all that decide by it
+    THREAT = 30  # cheap refusals first
+    AUTHENTICATION = 40
+    AUTHORIZATION = 50
+    RATE_LIMIT = 60  # after authentication: limits for each client count by who it is
+    FAULT = 70
+    COMPRESSION = 80  # outside the cache, which keeps responses as the backend sent them
+    CACHE = 90
+    SESSION = 100
+
+
+def _no_needs(_: Any) -> Iterable[Need]:  # noqa: ANN401  # whatever the filter's `asked` made
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFilter:
+    """One row of the table.
+
+    asked: what a rule asks of the filter, as a hashable value; None: nothing. All else is made from such values:
+    on_route: the `typed_per_filter_config` of the rule's routes (an `envoy.config.route.v3.FilterConfig`, where the
+        filter knows no configuration for routes).
+    in_chain: the filter's own configuration, from what all rules of the listener ask, without repetition.
+    needs: the clusters that the filter calls.
+    """
+
+    name: str
+    place: Place
+    asked: Callable[[RoutedRule], Hashable | None]
+    on_route: Callable[[Any], Message]
+    in_chain: Callable[[tuple[Any, ...]], Message]
+    needs: Callable[[Any], Iterable[Need]] = _no_needs
+
+
+_TABLE: tuple[HttpFilter, ...] = ()
+HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
+"""All filters, in the order of the chain. The router, which ends it, is not among them."""
+
+_BY_NAME = {row.name: row for row in HTTP_FILTERS}
+
+
+def asked(rule: RoutedRule) -> tuple[tuple[str, Hashable], ...]:
+    """What `rule` asks of filters: filter and value, in the order of the chain."""
+    return tuple((row.name, value) for row in HTTP_FILTERS if (value := row.asked(rule)) is not None)
+
+
+def per_route(rule: RoutedRule) -> dict[str, Packed]:
+    """The `typed_per_filter_config` of the rule's routes."""
+    return {name: pack(_BY_NAME[name].on_route(value)) for name, value in asked(rule)}
+
+
+def chain(asked_of: Iterable[tuple[str, tuple[Hashable, ...]]]) -> list[EnvoyHttpFilter]:
+    """The filters of a chain whose rules ask `asked_of` them (`HttpListener.asked`)."""
+    return [
+        EnvoyHttpFilter(name=name, typed_config=pack(_BY_NAME[name].in_chain(values)), disabled=True)
+        for name, values in asked_of
+    ]
+
+
+def together(rules: Iterable[RoutedRule]) -> tuple[tuple[str, tuple[Hashable, ...]], ...]:
+    """What `rules` ask of each filter, without repetition: filters in the order of the chain, values in that of the
+    rules."""
+    found: dict[str, dict[Hashable, None]] = {}
+    for rule in rules:
+        for name, value in asked(rule):
+            found.setdefault(name, {})[value] = None
+    return tuple((row.name, tuple(found[row.name])) for row in HTTP_FILTERS if row.name in found)
+
+
+def needs(asked_of: Iterable[tuple[str, tuple[Hashable, ...]]]) -> Iterator[Need]:
+    """The clusters that the filters of a chain call."""
+    for name, values in asked_of:
+        for value in values:
+            yield from _BY_NAME[name].needs(value)

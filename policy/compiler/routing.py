@@ -1,0 +1,55 @@
+"""From a mesh to the builders' inputs: which rules a port serves under which hostname, and which policies apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from policy.attachment import served_hosts
+from policy.backends import Backend, standing
+from policy.compiler import names
+from policy.compiler.http_filters import together
+from policy.compiler.inputs import HttpListener, RoutedHost, RoutedRule
+from policy.documents import Documents
+from policy.gateway import Gateway
+from policy.http_route import HTTPRoute
+from registry.mesh import Mesh
+from registry.model import ServiceKey
+
+
+def routed_hosts(mesh: Mesh, documents: Documents, gateway: Gateway, port: int) -> Iterator[RoutedHost]:
+    """The hostnames that `gateway` serves on `port`, sorted, with their rules."""
+    backends: dict[HTTPRoute, tuple[tuple[Backend, ...], ...]] = {}
+    for host in served_hosts(documents, gateway, port):
+        rules = []
+        for route in host.routes:
+            if route not in backends:
+                backends[route] = _backends(mesh, route)
+            for index, rule in enumerate(route.spec.rules):
+                policies = documents.attachments.on_rule(gateway.key, host.listener.name, route.key, rule.name)
+                rules.append(RoutedRule(route, index, backends[route][index], policies))
+        yield RoutedHost(host.hostname, tuple(rules))
+
+
+def http_listener(documents: Documents, gateway: Gateway, port: int, hosts: Sequence[RoutedHost]) -> HttpListener:
+    """The listener of `gateway` on `port`, which serves `hosts`."""
+    listeners = [listener.name for listener in gateway.spec.listeners if listener.port == port]
+    return HttpListener(
+        name=names.listener(gateway.key, port),
+        addresses=gateway.addresses,
+        port=port,
+        policies=documents.attachments.on_listeners(gateway.key, listeners),
+        asked=together(rule for host in hosts for rule in host.rules),
+    )
+
+
+def backend(mesh: Mesh, namespace: str, name: str) -> Backend:
+    """What a standing document means by a name; a name without a service, which validation refuses, stands for a
+    service without endpoints."""
+    return standing(mesh, namespace=namespace, name=name) or Backend(ServiceKey(namespace, name), None)
+
+
+def _backends(mesh: Mesh, route: HTTPRoute) -> tuple[tuple[Backend, ...], ...]:
+    return tuple(
+        tuple(backend(mesh, ref.namespace or route.key.namespace, ref.name) for ref in rule.backend_refs)
+        for rule in route.spec.rules
+    )

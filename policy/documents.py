@@ -1,0 +1,82 @@
+"""All documents of a mesh, typed and by kind, with the policies that are attached to them. Made once for a mesh."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cached_property
+from typing import Any, TypeVar
+
+from policy.attached import AttachedPolicy
+from policy.effective import Attachments
+from policy.gateway import Gateway
+from policy.http_route import HTTPRoute
+from policy.kinds import POLICY_KINDS, typed
+from policy.shapes import BaseDocument
+from registry.mesh import Mesh
+from registry.model import DocumentKey
+
+DocumentT = TypeVar("DocumentT", bound=BaseDocument)
+
+
+class Documents:
+    """The documents of one mesh. Immutable."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        by_kind: dict[str, dict[DocumentKey, BaseDocument]] = {}
+        for key, document in sorted(mesh.documents.items()):
+            by_kind.setdefault(key.kind, {})[key] = typed(document)
+        self._by_kind = by_kind
+
+    @classmethod
+    def of(cls, mesh: Mesh) -> Documents:
+        """The documents of `mesh`. Those of the last few meshes are remembered: each is validated, compiled and asked
+        about several times."""
+        for documents, known in _recent:
+            if documents is mesh.documents:
+                return known
+        made = cls(mesh)
+        _recent.append((mesh.documents, made))
+        return made
+
+    def all(self, kind: type[DocumentT]) -> tuple[DocumentT, ...]:
+        """Those of a kind, sorted by namespace and name."""
+        return tuple(self._by_kind.get(kind.KIND, {}).values())  # type: ignore[arg-type]  # a kind has one class
+
+    def get(self, kind: type[DocumentT], namespace: str, name: str) -> DocumentT | None:
+        found = self._by_kind.get(kind.KIND, {}).get(DocumentKey(kind.KIND, namespace, name))
+        assert found is None or isinstance(found, kind)
+        return found
+
+    def find(self, key: DocumentKey) -> BaseDocument | None:
+        return self._by_kind.get(key.kind, {}).get(key)
+
+    def names(self, kind: str, namespace: str) -> list[str]:
+        """The names of one kind in a namespace, sorted."""
+        return [key.name for key in self._by_kind.get(kind, {}) if key.namespace == namespace]
+
+    @cached_property
+    def policies(self) -> tuple[AttachedPolicy, ...]:
+        """The attached policies, by kind (in the order of `policy.kinds`), namespace and name."""
+        return tuple(policy for kind in POLICY_KINDS for policy in self.all(kind))
+
+    @cached_property
+    def attachments(self) -> Attachments:
+        """The attached policies by what they are attached to."""
+        return Attachments(self.policies)
+
+    @cached_property
+    def _routes_by_gateway(self) -> dict[tuple[str, str], list[HTTPRoute]]:
+        found: dict[tuple[str, str], list[HTTPRoute]] = {}
+        for route in self.all(HTTPRoute):
+            for key in dict.fromkeys(
+                (ref.namespace or route.key.namespace, ref.name) for ref in route.spec.parent_refs
+            ):
+                found.setdefault(key, []).append(route)
+        return found
+
+    def routes_of(self, gateway: Gateway) -> list[HTTPRoute]:
+        """The HTTPRoutes that name `gateway` as a parent, sorted by namespace and name."""
+        return self._routes_by_gateway.get((gateway.key.namespace, gateway.key.name), [])
+
+
+_recent: deque[tuple[Any, Documents]] = deque(maxlen=4)
