@@ -20,11 +20,14 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from console.app import application
 from controlplane import credentials
 from controlplane.admin import SERVICE_NAME, AdminServicer
+from controlplane.admission.admission import Admission
+from controlplane.admission.refusal import Check
 from controlplane.auth import BearerToken
 from controlplane.config import Config
 from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.operations import Operations
+from controlplane.proxy import find_envoy
 from controlplane.reconciler import Reconciler
 from controlplane.reflection import pool
 from controlplane.telemetry import Telemetry
@@ -77,6 +80,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
 
     Raises:
         StoreUnavailableError: the state cannot be opened.
+        ProxyError: a real Envoy has to check changes, and there is none.
         StartError: an address cannot be listened on.
     """
     stop = asyncio.Event()
@@ -114,7 +118,16 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             tell(revision)
             reconciler.offer(mesh)
 
-        operations = Operations(store, mesh, compiler=compiler, parsers=parsers(config), changed=changed)
+        check = Check(config.check)
+        operations = Operations(
+            store,
+            mesh,
+            compiler=compiler,
+            parsers=parsers(config),
+            changed=changed,
+            admission=Admission(find_envoy() if check is Check.ENVOY else None),
+            check=check,
+        )
         fleet.listen(tell)
         fleet.listen(_log_fleet_event)
         reconciler.offer(mesh)

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from controlplane.admission.refusal import Check
 from controlplane.errors import ConfigError
 
 FILE = Path("apg.toml")
 PREFIX = "APG_"
 
 _LEVELS = ("debug", "info", "warning", "error")
+_CHECKS = tuple(check.value for check in Check)
 _MIN_TOKEN = 16  # characters
 
 
@@ -29,6 +31,7 @@ class Config:
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
+    check: who has to take a change before it is committed: "none" (we alone), or "envoy" (a real one, too).
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
 
@@ -48,6 +51,7 @@ class Config:
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
     load_report_interval: float = 10.0
+    check: str = "none"
     debounce_ms: int = 5
     debounce_ceiling_ms: int = 100
     log_level: str = "info"
@@ -64,6 +68,8 @@ class Config:
             raise ConfigError("xds_client_ca: got one without xds_tls_cert, want both: clients are checked over TLS")
         if self.log_level not in _LEVELS:
             raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
+        if self.check not in _CHECKS:
+            raise ConfigError(f"check: got {self.check!r}, want one of {', '.join(_CHECKS)}")
         if not 0 <= self.debounce_ms <= self.debounce_ceiling_ms <= 10_000:
             raise ConfigError(
                 f"debounce_ms: got {self.debounce_ms} with debounce_ceiling_ms {self.debounce_ceiling_ms}, "

@@ -48,6 +48,30 @@ PROTOCOL_HTTP2: Protocol.ValueType  # 2
 """HTTP/2 without TLS, gRPC included"""
 Global___Protocol: _TypeAlias = Protocol  # noqa: Y015
 
+class _Check:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Check.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_UNSPECIFIED: _Check.ValueType  # 0
+    """as the control plane is configured"""
+    CHECK_NONE: _Check.ValueType  # 1
+    """the control plane alone"""
+    CHECK_ENVOY: _Check.ValueType  # 2
+    """a real Envoy, too: FAILED_PRECONDITION with its words when it refuses"""
+
+class Check(_Check, metaclass=_CheckEnumTypeWrapper):
+    """Who has to take what a change compiles to, before it is committed."""
+
+CHECK_UNSPECIFIED: Check.ValueType  # 0
+"""as the control plane is configured"""
+CHECK_NONE: Check.ValueType  # 1
+"""the control plane alone"""
+CHECK_ENVOY: Check.ValueType  # 2
+"""a real Envoy, too: FAILED_PRECONDITION with its words when it refuses"""
+Global___Check: _TypeAlias = Check  # noqa: Y015
+
 class _Operation:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -373,12 +397,14 @@ class ApplyRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     documents: _builtins.bytes
     """YAML or JSON, one or many documents, at most 1 MiB"""
     source: _builtins.str
     """a name for error messages: the file's name"""
     expected_revision: _builtins.int
     """not 0: ABORTED when the mesh has moved on"""
+    check: Global___Check.ValueType
     @_builtins.property
     def attribution(self) -> Global___Attribution: ...
     def __init__(
@@ -388,10 +414,11 @@ class ApplyRequest(_message.Message):
         source: _builtins.str = ...,
         attribution: Global___Attribution | None = ...,
         expected_revision: _builtins.int = ...,
+        check: Global___Check.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "documents", b"documents", "expected_revision", b"expected_revision", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "check", b"check", "documents", b"documents", "expected_revision", b"expected_revision", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,17 +456,20 @@ class PlanRequest(_message.Message):
 
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     documents: _builtins.bytes
     source: _builtins.str
+    check: Global___Check.ValueType
     def __init__(
         self,
         *,
         documents: _builtins.bytes = ...,
         source: _builtins.str = ...,
+        check: Global___Check.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "documents", b"documents", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
