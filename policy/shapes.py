@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from registry.model import DEFAULT_NAMESPACE, Document, DocumentKey
 
@@ -16,6 +29,7 @@ MAX_NAME = 253
 MAX_LABEL = 63
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
+_DURATION_WORDS = 'a duration with its unit, such as "10s", "1m30s" or "500ms"'
 _DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _LONGEST = timedelta(hours=99_999)
@@ -39,7 +53,7 @@ def _parse_duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError('a duration with its unit, such as "10s", "1m30s" or "500ms"')
+        raise ValueError(_DURATION_WORDS)
     parts = _DURATION_PART.findall(value)
     total = timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
     if total > _LONGEST:  # "99999h99999h" could not be written again
@@ -57,16 +71,30 @@ def format_duration(value: timedelta) -> str:
     return text or "0s"
 
 
-def matching(pattern: str, words: str) -> AfterValidator:
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """For texts that match `pattern` from end to end; `words` say so to who wrote another, in errors and in editors."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        compiled = re.compile(self.pattern)
+
+        def check(value: str) -> str:
+            if compiled.fullmatch(value) is None:
+                raise ValueError(self.words)
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "description": self.words}
+
+
+def matching(pattern: str, words: str) -> Matching:
     """Texts that match `pattern` from end to end, in `words` for who wrote another."""
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise ValueError(words)
-        return value
-
-    return AfterValidator(check)
+    return Matching(pattern, words)
 
 
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -88,7 +116,12 @@ Hostname = Annotated[
 ]
 """A hostname whose first label may be "*"."""
 Port = Annotated[int, Field(ge=1, le=65535)]
-Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(format_duration, return_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_DURATION.pattern})$", "description": _DURATION_WORDS}),
+]
 """GEP-2257: one to four numbers with units, "1h30m", "500ms"; "0s" means no limit."""
 
 
