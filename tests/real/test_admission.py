@@ -21,17 +21,20 @@ from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher
 from controlplane import app
 from controlplane.admission.admission import Admission
 from controlplane.cli.exits import violations
+from policy.backends import Backend
 from policy.compiler import names
 from policy.compiler.clusters import cluster
 from policy.compiler.compiler import Compiler
 from policy.compiler.endpoints import load_assignment
+from policy.compiler.inputs import HttpListener, ReachedBackend
 from policy.compiler.listeners import listener
+from policy.effective import NOTHING
 from policy.errors import NotAdmittedError
 from policy.plan import Plan, ResourceDiff
 from policy.reading import read_documents
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
-from registry.model import Change, Protocol
+from registry.model import Change, Endpoint, Protocol, ServiceKey
 from tests.envoys import envoy_binary
 from tests.meshes import DEADLINE, config, documents, gateway, route, running_mesh
 from tests.pure.policy.test_compiler import mesh, service
@@ -62,6 +65,10 @@ def plan(*resources: Resource, after: Mesh | None = None, changes: tuple[Change,
     )
 
 
+def plain_cluster(name: str) -> Cluster:
+    return cluster(ReachedBackend(Backend(ServiceKey("default", name), None), Protocol.HTTP, NOTHING))
+
+
 def envoy_route(number: int, *, regex: str = "/.*", document: str = "HTTPRoute default/pay") -> Route:
     return Route(
         name=f"{document} rule {number} match 0",
@@ -74,7 +81,10 @@ def routed(*routes: Route) -> list[Resource]:
     """A listener with these routes."""
     host = VirtualHost(name="*", domains=["*"], routes=list(routes))
     return [
-        Resource.of(listener(NAME, addresses=("127.0.0.1",), port=8080), origin=["Gateway default/edge"]),
+        Resource.of(
+            listener(HttpListener(NAME, addresses=("127.0.0.1",), port=8080, policies=NOTHING, asked=())),
+            origin=["Gateway default/edge"],
+        ),
         Resource.of(RouteConfiguration(name=NAME, virtual_hosts=[host]), origin=["Gateway default/edge"]),
     ]
 
@@ -128,7 +138,7 @@ async def test_of_many_clusters_the_refused_one_is_named_and_is_not_asked_about_
     broken = Resource.from_bytes(
         Resource.of(bad).type, encode(bad) + b"\x22\x02\x10\x00" + b"\x10\x09", origin=["Service default/bad"]
     )  # type 9: no such discovery type
-    good = [Resource.of(cluster(f"default/{n}", Protocol.HTTP), origin=[f"Service default/{n}"]) for n in range(8)]
+    good = [Resource.of(plain_cluster(str(n)), origin=[f"Service default/{n}"]) for n in range(8)]
     assignments = [Resource.of(load_assignment(f"default/{n}", ())) for n in range(8)]
     with pytest.raises(NotAdmittedError) as caught:
         await admission.check(plan(*good, *assignments, broken))
@@ -140,11 +150,9 @@ async def test_of_many_clusters_the_refused_one_is_named_and_is_not_asked_about_
 
 
 async def test_the_load_assignment_is_judged_with_its_cluster(admission: Admission) -> None:
-    from registry.model import Endpoint
-
     endpoint = Endpoint("default", "a", "not-an-address", 80)
     resources = [
-        Resource.of(cluster("default/a", Protocol.HTTP)),
+        Resource.of(plain_cluster("a")),
         Resource.of(load_assignment("default/a", [endpoint]), origin=["Service default/a"]),
     ]
     with pytest.raises(NotAdmittedError) as caught:

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from policy.reading import read_documents
 from policy.schema import kind_names, schema_of, schema_of_all
 from tests.commands import apg
-from tests.shown_documents import Example, examples
 from tests.meshes import gateway, route
+from tests.shown_documents import Example, examples
 
 ALL = Draft202012Validator(schema_of_all())
 
