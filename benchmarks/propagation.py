@@ -45,8 +45,8 @@ from policy.compiler.listeners import listener
 from policy.reading import read_documents
 from registry.model import Protocol
 from xds.cache import SnapshotCache
-from xds.delta import delta_frame
 from xds.fleet import Accepted, Fleet, FleetEvent
+from xds.frames import delta_frame
 from xds.resource import Resource
 from xds.resource_types import ROUTE
 from xds.server import AdsServer

@@ -4,7 +4,8 @@ XdsError
 ├── EncodeError        a message that cannot be encoded
 ├── SnapshotError      resources that do not fit together
 └── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
-    └── BoundError     a client that asks for more than the server gives; its stream ends with RESOURCE_EXHAUSTED
+    ├── BoundError     a client that asks for more than the server gives; its stream ends with RESOURCE_EXHAUSTED
+    └── SilenceError   a client that opens a stream and asks for nothing; its stream ends with DEADLINE_EXCEEDED
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class RequestError(XdsError):
 
 class BoundError(RequestError):
     """A request beyond a bound of this server (`xds.bounds`), in words for the client's operator."""
+
+
+class SilenceError(RequestError):
+    """A stream without its first request."""

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from xds.delivery import Acceptance, Refusal, TypeStatus
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Client:
-    """One stream of one node. `variant` is "sotw" or "delta"; `connected_since` is aware, in UTC."""
+    """One stream of one node, equal to itself alone. `variant` is "sotw" or "delta"; `connected_since` is aware, in
+    UTC."""
 
     node_id: str
     group: str

@@ -175,7 +175,7 @@ class Snapshot:
         if aliases is None:
             aliases = {}
             for _, resource in sorted(self.resources(type).items()):
-                for alias in resource.aliases:
+                for alias in (resource.name, *resource.aliases):
                     aliases.setdefault(alias, resource)
             self._aliases[type] = aliases
         return resolve(name, aliases)
