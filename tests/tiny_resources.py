@@ -30,8 +30,6 @@ from xds.resource_types import (
 
 def tiny(type: ResourceType, name: str, mark: int = 1, **options: object) -> Resource:
     """A resource that refers to no other. `mark` (more than 0) makes versions; `options` are those of Resource.of."""
-    if type is VIRTUAL_HOST:
-        options = {"name": name, **options}
     if type not in _MAKERS:
         return Resource.from_bytes(type, bytes((mark,)), name=name, **options)  # type: ignore[arg-type]
     return Resource.of(_MAKERS[type](name, mark), **options)  # type: ignore[arg-type]
@@ -39,7 +37,7 @@ def tiny(type: ResourceType, name: str, mark: int = 1, **options: object) -> Res
 
 def _host(name: str, mark: int) -> VirtualHost:
     host = name.rpartition("/")[2]
-    return VirtualHost(name=host, domains=[host], response_headers_to_remove=[str(mark)])
+    return VirtualHost(name=name, domains=[host], response_headers_to_remove=[str(mark)])
 
 
 _MAKERS: dict[ResourceType, Callable[[str, int], Message]] = {

@@ -19,7 +19,7 @@ from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, 
 from xds.errors import RequestError
 from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceKey, ResourceType, resource_type
+from xds.resource_types import CLUSTER, ENDPOINT, ROUTE, UNORDERED, VIRTUAL_HOST, ResourceType, resource_type
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -223,12 +223,9 @@ class Machine(ABC, Generic[RequestT]):
             self._refuse(subscription, in_flight, error)
 
     def _accept(self, subscription: Subscription, in_flight: InFlight) -> None:
-        warming: set[ResourceKey] = set()
         for name, resource in in_flight.sent.items():
             if not subscription.wants(name):
                 continue
-            if subscription.type is CLUSTER:
-                warming |= resource.references
             subscription.hold(name, resource)
             current = self._snapshot.get(subscription.type, name)
             if current is None or current.version == resource.version:
@@ -239,15 +236,26 @@ class Machine(ABC, Generic[RequestT]):
         self._answers.append(Acceptance(subscription.type, in_flight.version))
         if not subscription.refused:
             subscription.nacked = None
-        if subscription.type is ENDPOINT:
+        if subscription.type is CLUSTER:
+            self._warm(in_flight.sent.values())
+        elif subscription.type is ENDPOINT:
             self._warming.difference_update(in_flight.sent)
+        elif subscription.type is ROUTE and (hosts := self._subscriptions.get(VIRTUAL_HOST)) is not None:
+            self._await_on_demand(hosts, in_flight.sent.values())
+
+    def _warm(self, clusters: Iterable[Resource]) -> None:
+        """A new or changed cluster stays warming until EDS answers it, so EDS is answered even when it did not change
+        (section "Resource warming")."""
         endpoints = self._subscriptions.get(ENDPOINT)
-        if endpoints is not None and warming:
-            # A new or changed cluster stays warming until EDS answers it, so EDS is answered even when it did not
-            # change (section "Resource warming").
-            names = {reference.name for reference in warming if reference.type is ENDPOINT}
+        names = {key.name for cluster in clusters for key in cluster.references if key.type is ENDPOINT}
+        if endpoints is not None and names:
             self._warming |= names
             endpoints.forced |= {name for name in names if endpoints.wants(name)}
+
+    def _await_on_demand(self, hosts: Subscription, routes: Iterable[Resource]) -> None:
+        """A route configuration whose virtual hosts come on demand is warming until it hears of some. That there is
+        nothing below its name is what can be said unasked; Envoy would wait for its time-out."""
+        hosts.forced |= {key.name for route in routes for key in route.references if key.type is VIRTUAL_HOST}
 
     def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
         """Whom the client blames is not sent again at that version; the others go out once more without it, since a

@@ -248,7 +248,7 @@ def _dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mappi
             f"{resource.key} refers to {reference}"
             for resource in resources
             for reference in resource.references
-            if reference.name not in tables.get(reference.type, _EMPTY)
+            if not reference.type.on_demand and reference.name not in tables.get(reference.type, _EMPTY)
         )
     )
 
