@@ -8,7 +8,7 @@ from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
-from xds.resource_types import ResourceType
+from xds.resource_types import ROUTE, ResourceType
 from xds.subscription import Subscription
 from xds.wire import string
 
@@ -24,6 +24,8 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         first = subscription is None
         if subscription is None:
             subscription = self._open(type)
+            if type.on_demand:
+                self._await_on_demand(subscription, self._snapshot.resources(ROUTE).values())
         elif request.response_nonce:
             error = request.error_detail.message or "no reason given"
             refused = request.HasField("error_detail")
@@ -113,10 +115,13 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         found = {resource.name: resource for resource in changed.values()}
         for name, aliases in sorted(asked.items()):
             yield delta_frame(found[name], sorted(aliases - {name}))
-        yield from (unresolved_frame(name) for name in removed if name not in subscription.held)
+        yield from (
+            unresolved_frame(name) for name in removed if name in subscription.names.difference(subscription.held)
+        )
 
     def _gone(self, subscription: Subscription, removed: Names) -> Iterable[str]:
         """The names that the client knows the removed resources by."""
         if not subscription.type.on_demand:
             return removed
-        return sorted({subscription.held[name].name for name in removed if name in subscription.held})
+        known = {subscription.held[name].name for name in removed if name in subscription.held}
+        return sorted(known.union(name for name in removed if name.endswith("/")))

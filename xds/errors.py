@@ -5,7 +5,8 @@ XdsError
 ├── SnapshotError      resources that do not fit together
 ├── UnsupportedError   a request for what this server does not do (UNIMPLEMENTED)
 └── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
-    └── LimitError     a request for more than this server gives (RESOURCE_EXHAUSTED)
+    ├── LimitError     a request for more than this server gives (RESOURCE_EXHAUSTED)
+    └── SilenceError   a client that opens a stream and asks for nothing; its stream ends with DEADLINE_EXCEEDED
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ class RequestError(XdsError):
 
 
 class LimitError(RequestError):
-    """A request for more than this server gives. Names the bound."""
+    """A request for more than this server gives (`xds.bounds`). Names the bound."""
+
+
+class SilenceError(RequestError):
+    """A stream without its first request."""
 
 
 class UnsupportedError(XdsError):

@@ -20,7 +20,7 @@ from xds.errors import RequestError
 from xds.holdings import Holding, holdings
 from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceType, resource_type
+from xds.resource_types import CLUSTER, ENDPOINT, ROUTE, UNORDERED, VIRTUAL_HOST, ResourceType, resource_type
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -245,6 +245,13 @@ class Machine(ABC, Generic[RequestT]):
             subscription.nacked = None
         if subscription.type is ENDPOINT:
             self._warming.difference_update(in_flight.sent)
+        elif subscription.type is ROUTE and (hosts := self._subscriptions.get(VIRTUAL_HOST)) is not None:
+            self._await_on_demand(hosts, in_flight.sent.values())
+
+    def _await_on_demand(self, hosts: Subscription, routes: Iterable[Resource]) -> None:
+        """A route configuration whose virtual hosts come on demand is warming until it hears of some. That there is
+        nothing below its name is what can be said unasked; Envoy would wait for its time-out."""
+        hosts.forced |= {key.name for route in routes for key in route.references if key.type is VIRTUAL_HOST}
 
     def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
         """Whom the client blames is not sent again at that version; the others go out once more without it, since a

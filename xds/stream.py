@@ -1,4 +1,4 @@
-"""One ADS stream over grpc.aio: moves requests and snapshots into a machine and its responses onto the wire.
+"""One stream over grpc.aio: moves requests and snapshots into a machine and its responses onto the wire.
 
 It decides nothing. A slow client holds up itself alone: it has one slot for the newest snapshot, and while it does not
 read, nothing more is read from it.
@@ -10,18 +10,21 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.cache import SnapshotCache
 from xds.delta import DeltaMachine
-from xds.errors import RequestError
+from xds.errors import LimitError, RequestError, SilenceError
 from xds.fleet import Client, ClientStatus, Fleet
 from xds.history import History, Record
-from xds.machine import Machine, Response
+from xds.machine import HOLD_SECONDS, Machine, Response
+from xds.resource_types import ResourceType
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
@@ -30,52 +33,91 @@ GroupOf: TypeAlias = Callable[[Node], str]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 
 _UNSENT_LIMIT = 64  # responses; a client that asks on without reading is not read further
+FIRST_REQUEST_SECONDS = 60.0
 
 
-async def serve_sotw(
-    requests: AsyncIterator[DiscoveryRequest],
+@dataclass(frozen=True, slots=True)
+class Variant(Generic[RequestT]):
+    """One of the two ways to speak xDS."""
+
+    name: str
+    parse: Callable[[bytes], RequestT]
+    machine: Callable[..., Machine[RequestT]]
+
+
+SOTW = Variant("sotw", DiscoveryRequest.FromString, SotwMachine)
+DELTA = Variant("delta", DeltaDiscoveryRequest.FromString, DeltaMachine)
+
+
+async def serve(
+    requests: AsyncIterator[bytes],
     context: Context,
+    variant: Variant[RequestT],
     *,
+    only: ResourceType | None,
     cache: SnapshotCache,
     fleet: Fleet,
     group_of: GroupOf,
+    first_request_seconds: float = FIRST_REQUEST_SECONDS,
+    hold_seconds: float = HOLD_SECONDS,
 ) -> None:
-    """Serves one state-of-the-world stream until either side ends it."""
-    await _serve(requests, context, "sotw", SotwMachine, cache=cache, fleet=fleet, group_of=group_of)
+    """Serves one stream until either side ends it: an aggregated one, or one of the type `only`.
 
-
-async def serve_delta(
-    requests: AsyncIterator[DeltaDiscoveryRequest],
-    context: Context,
-    *,
-    cache: SnapshotCache,
-    fleet: Fleet,
-    group_of: GroupOf,
-) -> None:
-    """Serves one incremental stream until either side ends it."""
-    await _serve(requests, context, "delta", DeltaMachine, cache=cache, fleet=fleet, group_of=group_of)
-
-
-async def _serve(
-    requests: AsyncIterator[RequestT],
-    context: Context,
-    variant: str,
-    machine_type: Callable[[Snapshot | None], Machine[RequestT]],
-    *,
-    cache: SnapshotCache,
-    fleet: Fleet,
-    group_of: GroupOf,
-) -> None:
+    A client that breaks the protocol ends its own stream with INVALID_ARGUMENT, one that goes beyond a bound with
+    RESOURCE_EXHAUSTED, and one that opens a stream without a word with DEADLINE_EXCEEDED after
+    `first_request_seconds`; each in words.
+    """
+    refusal: RequestError | None = None
     try:
-        first = await anext(requests, None)
-        if first is None:
-            return
-        client = _client(first.node, variant, context.peer(), group_of)
-    except RequestError as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    stream = _Stream(machine_type(cache.get(client.group)), client, context, fleet)
-    with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
-        await stream.run(first, requests)
+        first = await _first(requests, first_request_seconds)
+        if first is not None:
+            request = _parsed(variant, first)
+            client = _client(request.node, variant.name, context.peer(), group_of)
+            machine = variant.machine(
+                cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
+            )
+            stream = _Stream(machine, client, context, fleet)
+            with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
+                await stream.run(request, (_parsed(variant, request) async for request in requests))
+    except* RequestError as errors:
+        refusal = next(_leaves(errors))
+    if refusal is not None:
+        await context.abort(_code(refusal), str(refusal))
+
+
+async def _first(requests: AsyncIterator[bytes], seconds: float) -> bytes | None:
+    """The first request; None if the client ends its side without one."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise SilenceError(f"got no request within {seconds:g} s of opening the stream, want one") from None
+
+
+def _code(refusal: RequestError) -> grpc.StatusCode:
+    match refusal:
+        case LimitError():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED
+        case SilenceError():
+            return grpc.StatusCode.DEADLINE_EXCEEDED
+        case _:
+            return grpc.StatusCode.INVALID_ARGUMENT
+
+
+def _leaves(group: BaseExceptionGroup[RequestError]) -> Iterator[RequestError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _parsed(variant: Variant[RequestT], request: bytes) -> RequestT:
+    try:
+        return variant.parse(request)
+    except DecodeError as error:
+        message = "DiscoveryRequest" if variant.name == SOTW.name else "DeltaDiscoveryRequest"
+        raise RequestError(f"got {len(request):,} bytes that are no {message}: {error}") from None
 
 
 def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
@@ -134,6 +176,10 @@ class _Stream(Generic[RequestT]):
             self._wake.set()
 
     def _receive(self, request: RequestT) -> None:
+        if request.node.id not in ("", self._client.node_id):
+            raise RequestError(
+                f"node.id: got {request.node.id} on a stream that {self._client.node_id} opened, want the same or none"
+            )
         self._unsent.extend(self._machine.on_request(request, now=time.monotonic()))
         for answer in self._machine.take_answers():
             self._history.note(answer, datetime.now(UTC))
