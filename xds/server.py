@@ -9,9 +9,11 @@ import grpc
 from grpc.aio import server as grpc_server
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
+from xds.beside import Bounded
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
 from xds.fleet import Fleet
+from xds.flow import Flow, Gate
 from xds.stream import Context, GroupOf, serve_delta, serve_sotw
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -23,10 +25,6 @@ _OPTIONS: Sequence[tuple[str, int]] = (
         "grpc.max_send_message_length",
         -1,
     ),  # a response is as large as the mesh; its size is bounded at the documents
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
@@ -48,12 +46,15 @@ class AdsServer:
         *,
         group_of: GroupOf = node_cluster,
         beside: Sequence[grpc.GenericRpcHandler] = (),
+        flow: Flow | None = None,
     ) -> None:
-        """`beside`: services that answer on the same port, such as `LoadReports.handler()`."""
+        """`beside`: services that answer on the same port, such as `LoadReports.handler()`. `flow`: the bounds."""
         self._cache = cache
         self._fleet = fleet
         self._group_of = group_of
         self._beside = tuple(beside)
+        self._flow = flow or Flow()
+        self._gate = Gate(self._flow)
         self._server: grpc.aio.Server | None = None
 
     async def start(
@@ -67,7 +68,8 @@ class AdsServer:
         Raises:
             XdsError: the address cannot be bound.
         """
-        server = grpc_server(options=[*_OPTIONS, ("grpc.so_reuseport", int(share_port))])
+        self._gate = Gate(self._flow)  # the one before is closed for good
+        server = grpc_server(options=[*_OPTIONS, *self._flow.options(), ("grpc.so_reuseport", int(share_port))])
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
                 self._sotw, request_deserializer=DiscoveryRequest.FromString
@@ -76,7 +78,8 @@ class AdsServer:
                 self._delta, request_deserializer=DeltaDiscoveryRequest.FromString
             ),
         }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers), *self._beside))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers),))
+        server.add_generic_rpc_handlers(tuple(Bounded(service, self._gate) for service in self._beside))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
@@ -86,13 +89,19 @@ class AdsServer:
         return int(port)
 
     async def stop(self, *, grace: float = 1.0) -> None:
-        """Ends all streams; their clients reconnect elsewhere or later, and keep what they have meanwhile."""
+        """Ends all streams, those within `grace` seconds that are in the middle of an update; their clients reconnect
+        elsewhere or later, and keep what they have meanwhile."""
         if self._server is not None:
+            self._gate.close()
             await self._server.stop(grace)
             self._server = None
 
     async def _sotw(self, requests: AsyncIterator[Any], context: Context) -> None:
-        await serve_sotw(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)
+        await serve_sotw(
+            requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of, gate=self._gate
+        )
 
     async def _delta(self, requests: AsyncIterator[Any], context: Context) -> None:
-        await serve_delta(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)
+        await serve_delta(
+            requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of, gate=self._gate
+        )
