@@ -43,6 +43,7 @@ from xds.cache import SnapshotCache
 from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
+from xds.flow import Flow
 from xds.server import AdsServer
 
 _log = logging.getLogger("apg")
@@ -135,7 +136,16 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
 
         telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
         status = ClientStatus(fleet).handler()
-        ads = AdsServer(cache, fleet, beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())))
+        ads = AdsServer(
+            cache,
+            fleet,
+            beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())),
+            flow=Flow(
+                max_age=timedelta(seconds=config.xds_max_age) if config.xds_max_age else None,
+                max_streams=config.xds_max_streams,
+                max_streams_per_node=config.xds_max_streams_per_node,
+            ),
+        )
         servicer = AdminServicer(
             operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
         )

@@ -27,6 +27,8 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    xds_max_age: after about so many seconds a proxy is sent elsewhere, so that replicas even out; 0 for never.
+    xds_max_streams, xds_max_streams_per_node: how many streams there may be.
     xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
@@ -41,6 +43,9 @@ class Config:
     xds_client_ca: Path | None = None
     xds_plaintext: bool = False
     xds_status: bool = True
+    xds_max_age: float = 1800.0
+    xds_max_streams: int = 10_000
+    xds_max_streams_per_node: int = 256
     admin_address: str = "127.0.0.1:18001"
     admin_token_file: Path | None = None
     admin_tls_cert: Path | None = None
@@ -77,6 +82,11 @@ class Config:
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if self.xds_max_age < 0 or 0 < self.xds_max_age < 1:
+            raise ConfigError(f"xds_max_age: got {self.xds_max_age:g}, want seconds, 1 or more, or 0 for never")
+        for name in ("xds_max_streams", "xds_max_streams_per_node"):
+            if (count := getattr(self, name)) < 1:
+                raise ConfigError(f"{name}: got {count}, want 1 or more")
         if not 0.1 <= self.load_report_interval <= 3600:
             raise ConfigError(
                 f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"

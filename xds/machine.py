@@ -131,6 +131,11 @@ class Machine(ABC, Generic[RequestT]):
         """Whether there ever was a snapshot to serve. Until then the client is left alone."""
         return self._known
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the client has answered all that it was sent, and is due nothing more."""
+        return all(subscription.is_settled for subscription in self._subscriptions.values())
+
     def take_answers(self) -> list[Acceptance | Refusal]:
         """The client's ACKs and NACKs since the last call."""
         answers, self._answers = self._answers, []

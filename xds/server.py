@@ -9,10 +9,12 @@ import grpc
 from grpc.aio import server as grpc_server
 
 from protos.apg.xds.v3.discovery_pb2 import Node
+from xds.beside import Bounded
 from xds.bounds import MAX_REQUEST_BYTES
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
 from xds.fleet import Fleet
+from xds.flow import Flow, Gate
 from xds.machine import HOLD_SECONDS
 from xds.resource_types import RESOURCE_TYPES, ResourceType
 from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, Context, GroupOf, Variant, serve
@@ -25,10 +27,6 @@ _OPTIONS: Sequence[tuple[str, int]] = (
         "grpc.max_send_message_length",
         -1,
     ),  # a response is as large as the mesh; its size is bounded at the documents
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
 )
 
 
@@ -50,6 +48,7 @@ class Server:
     first_request_seconds: how long a stream may be open without a request.
     hold_seconds: how long an update may wait for the types before it (see `xds.machine`).
     beside: services that answer on the same port, such as `LoadReports.handler()`.
+    flow: the bounds of streams, and how long they last.
 
     A stream ends in words when its client breaks the protocol: see `xds.stream.serve`.
     """
@@ -63,6 +62,7 @@ class Server:
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
         beside: Sequence[grpc.GenericRpcHandler] = (),
+        flow: Flow | None = None,
     ) -> None:
         self._cache = cache
         self._fleet = fleet if fleet is not None else Fleet()
@@ -70,6 +70,8 @@ class Server:
         self._first_request_seconds = first_request_seconds
         self._hold_seconds = hold_seconds
         self._beside = tuple(beside)
+        self._flow = flow or Flow()
+        self._gate = Gate(self._flow)
         self._server: grpc.aio.Server | None = None
 
     @property
@@ -88,10 +90,11 @@ class Server:
         Raises:
             XdsError: the address cannot be bound.
         """
-        server = grpc_server(options=[*_OPTIONS, ("grpc.so_reuseport", int(share_port))])
+        self._gate = Gate(self._flow)  # the one before is closed for good
+        server = grpc_server(options=[*_OPTIONS, *self._flow.options(), ("grpc.so_reuseport", int(share_port))])
         for service, methods in self._services().items():
             server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
-        server.add_generic_rpc_handlers(self._beside)
+        server.add_generic_rpc_handlers(tuple(Bounded(service, self._gate) for service in self._beside))
         try:
             port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
         except RuntimeError as error:
@@ -101,8 +104,10 @@ class Server:
         return int(port)
 
     async def stop(self, *, grace: float = 1.0) -> None:
-        """Ends all streams; their clients reconnect elsewhere or later, and keep what they have meanwhile."""
+        """Ends all streams, those within `grace` seconds that are in the middle of an update; their clients reconnect
+        elsewhere or later, and keep what they have meanwhile."""
         if self._server is not None:
+            self._gate.close()
             await self._server.stop(grace)
             self._server = None
 
@@ -136,6 +141,7 @@ class Server:
                 only=only,
                 cache=self._cache,
                 fleet=self._fleet,
+                gate=self._gate,
                 group_of=self._group_of,
                 first_request_seconds=self._first_request_seconds,
                 hold_seconds=self._hold_seconds,

@@ -7,6 +7,7 @@ read, nothing more is read from it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +23,7 @@ from xds.cache import SnapshotCache
 from xds.delta import DeltaMachine
 from xds.errors import LimitError, RequestError, SilenceError
 from xds.fleet import Client, ClientStatus, Fleet
+from xds.flow import Gate
 from xds.history import History, Record
 from xds.machine import HOLD_SECONDS, Machine, Response
 from xds.resource_types import ResourceType
@@ -58,6 +60,7 @@ async def serve(
     cache: SnapshotCache,
     fleet: Fleet,
     group_of: GroupOf,
+    gate: Gate,
     first_request_seconds: float = FIRST_REQUEST_SECONDS,
     hold_seconds: float = HOLD_SECONDS,
 ) -> None:
@@ -69,20 +72,47 @@ async def serve(
     """
     refusal: RequestError | None = None
     try:
-        first = await _first(requests, first_request_seconds)
-        if first is not None:
-            request = _parsed(variant, first)
-            client = _client(request.node, variant.name, context.peer(), group_of)
-            machine = variant.machine(
-                cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
-            )
-            stream = _Stream(machine, client, context, fleet)
-            with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
-                await stream.run(request, (_parsed(variant, request) async for request in requests))
+        with gate.stream():
+            first = await _first(requests, first_request_seconds)
+            if first is not None:
+                await _run(
+                    _parsed(variant, first),
+                    (_parsed(variant, request) async for request in requests),
+                    context,
+                    variant,
+                    only=only,
+                    cache=cache,
+                    fleet=fleet,
+                    group_of=group_of,
+                    gate=gate,
+                    hold_seconds=hold_seconds,
+                )
     except* RequestError as errors:
         refusal = next(_leaves(errors))
     if refusal is not None:
         await context.abort(_code(refusal), str(refusal))
+
+
+async def _run(
+    first: RequestT,
+    requests: AsyncIterator[RequestT],
+    context: Context,
+    variant: Variant[RequestT],
+    *,
+    only: ResourceType | None,
+    cache: SnapshotCache,
+    fleet: Fleet,
+    group_of: GroupOf,
+    gate: Gate,
+    hold_seconds: float,
+) -> None:
+    client = _client(first.node, variant.name, context.peer(), group_of)
+    machine = variant.machine(
+        cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
+    )
+    stream = _Stream(machine, client, context, fleet, gate)
+    with gate.node(client.node_id), cache.watch(client.group, stream.offer), fleet.joined(client, stream):
+        await stream.run(first, requests)
 
 
 async def _first(requests: AsyncIterator[bytes], seconds: float) -> bytes | None:
@@ -140,17 +170,20 @@ def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
 class _Stream(Generic[RequestT]):
     """The shell around one machine: a reader and a writer with one parent."""
 
-    def __init__(self, machine: Machine[RequestT], client: Client, context: Context, fleet: Fleet) -> None:
+    def __init__(self, machine: Machine[RequestT], client: Client, context: Context, fleet: Fleet, gate: Gate) -> None:
         self._machine: Machine[RequestT] = machine
         self._client = client
         self._context = context
         self._fleet = fleet
+        self._gate = gate
         self._history = History()
         self._newest: Snapshot | None = None
         self._unsent: deque[Response] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._retiring = False
+        self._lifetime = asyncio.timeout(None)
 
     def offer(self, snapshot: Snapshot) -> None:
         """A newer snapshot for this stream; one that it has not served yet is forgotten."""
@@ -163,17 +196,40 @@ class _Stream(Generic[RequestT]):
     def records(self) -> Iterator[Record]:
         return self._history.records(self._machine.holdings())
 
+    def retire(self) -> None:
+        """The stream ends as soon as the client has answered all that it was sent, or without that after a while.
+        What is published meanwhile, the client gets on its next stream."""
+        self._retiring = True
+        self._lifetime.reschedule(asyncio.get_running_loop().time() + self._gate.flow.drain.total_seconds())
+        self._wake.set()
+
     async def run(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write())
+        with contextlib.suppress(TimeoutError):  # retired, and would not answer
+            async with self._lifetime, asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(first, requests))
+                with self._gate.lifetime(self.retire):
+                    await self._write()
+                reader.cancel()
+
+    async def _read(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
+        async with self._gate.first_push():
             self._receive(first)
-            async for request in requests:
-                self._receive(request)
-                while len(self._unsent) > _UNSENT_LIMIT:
+            await self._until_sent()
+        async for request in requests:
+            self._receive(request)
+            while len(self._unsent) > _UNSENT_LIMIT:
+                self._room.clear()
+                await self._room.wait()
+        self._ended = True
+        self._wake.set()
+
+    async def _until_sent(self) -> None:
+        """Until the client was sent what it is due, but not for ever: others wait for their turn."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._gate.flow.first_push.total_seconds()):
+                while self._unsent:
                     self._room.clear()
                     await self._room.wait()
-            self._ended = True
-            self._wake.set()
 
     def _receive(self, request: RequestT) -> None:
         if request.node.id not in ("", self._client.node_id):
@@ -188,9 +244,9 @@ class _Stream(Generic[RequestT]):
 
     async def _write(self) -> None:
         """Sends what is due. Everything waits here: for a request, a snapshot, the end of a hold, or the client."""
-        while not self._ended:
+        while not (self._ended or (self._retiring and not self._unsent and self._machine.is_settled)):
             await self._due()
-            if self._newest is not None:
+            if self._newest is not None and not self._retiring:
                 snapshot, self._newest = self._newest, None
                 self._unsent.extend(self._machine.publish(snapshot, now=time.monotonic()))
             while self._unsent:

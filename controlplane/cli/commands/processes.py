@@ -28,6 +28,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--xds-tls-key", type=_PATH)
 @click.option("--xds-client-ca", type=_PATH, help="Proxies must show a certificate of this CA.")
 @click.option("--xds-plaintext", is_flag=True, default=None, help="Serve xDS without TLS outside loopback.")
+@click.option(
+    "--xds-max-age", type=float, metavar="SECONDS", help="Send proxies elsewhere after so long (1800; 0: never)."
+)
+@click.option("--xds-max-streams", type=int, help="Of this server (10000).")
+@click.option("--xds-max-streams-per-node", type=int, help="Of each proxy (256).")
 @click.option("--xds-status/--no-xds-status", default=None, help="Answer what each client has on the xDS port (on).")
 @click.option("--admin-address", metavar="HOST:PORT", help="The admin API (127.0.0.1:18001).")
 @click.option("--admin-token-file", type=_PATH, help="Callers must know the token in it.")
