@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import grpc
@@ -14,21 +15,29 @@ def admin(config: Config) -> grpc.ServerCredentials | None:
     """The admin API's credentials; None where it is served in plain text, on loopback."""
     if config.admin_tls_cert is None or config.admin_tls_key is None:
         return None
-    return _credentials(config.admin_tls_cert, config.admin_tls_key, None)
+    return grpc.ssl_server_credentials([(_read(config.admin_tls_key), _read(config.admin_tls_cert))])
 
 
-def xds(config: Config) -> grpc.ServerCredentials | None:
+def xds(config: Config) -> ssl.SSLContext | None:
     """The xDS listener's credentials; with a client CA, every proxy must show a certificate of it."""
     if config.xds_tls_cert is None or config.xds_tls_key is None:
         return None
-    return _credentials(config.xds_tls_cert, config.xds_tls_key, config.xds_client_ca)
-
-
-def _credentials(cert: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
-    roots = _read(client_ca) if client_ca is not None else None
-    return grpc.ssl_server_credentials(
-        [(_read(key), _read(cert))], root_certificates=roots, require_client_auth=roots is not None
-    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["h2"])
+    for path in (config.xds_tls_cert, config.xds_tls_key):
+        _read(path)  # says which of the two cannot be read; ssl does not
+    try:
+        context.load_cert_chain(config.xds_tls_cert, config.xds_tls_key)
+    except ssl.SSLError as error:
+        raise StartError(f"{config.xds_tls_cert}: {error.reason}: want a PEM certificate and its key") from error
+    if config.xds_client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(cadata=_read(config.xds_client_ca).decode("ascii"))
+        except (ssl.SSLError, UnicodeDecodeError) as error:
+            raise StartError(f"{config.xds_client_ca}: {error}: want PEM certificates") from error
+    return context
 
 
 def _read(path: Path) -> bytes:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import ssl
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from grpc.aio import server as grpc_server
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
 from xds.fleet import Fleet
-from xds.stream import Context, GroupOf, serve_delta, serve_sotw
+from xds.stream import GroupOf, serve_delta, serve_sotw
+from xds.transport import Context, GrpcServer
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 _MAX_REQUEST_BYTES = 4 << 20
-_OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
-    (
-        "grpc.max_send_message_length",
-        -1,
-    ),  # a response is as large as the mesh; its size is bounded at the documents
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
 
 
 def node_cluster(node: Node) -> str:
@@ -54,11 +44,9 @@ class AdsServer:
         self._fleet = fleet
         self._group_of = group_of
         self._beside = tuple(beside)
-        self._server: grpc.aio.Server | None = None
+        self._server: GrpcServer | None = None
 
-    async def start(
-        self, address: str, *, credentials: grpc.ServerCredentials | None = None, share_port: bool = False
-    ) -> int:
+    async def start(self, address: str, *, credentials: ssl.SSLContext | None = None, share_port: bool = False) -> int:
         """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
 
         share_port: other processes of this machine may listen there too (SO_REUSEPORT), and the kernel deals the
@@ -67,7 +55,7 @@ class AdsServer:
         Raises:
             XdsError: the address cannot be bound.
         """
-        server = grpc_server(options=[*_OPTIONS, ("grpc.so_reuseport", int(share_port))])
+        server = GrpcServer(max_message=_MAX_REQUEST_BYTES)
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
                 self._sotw, request_deserializer=DiscoveryRequest.FromString
@@ -78,12 +66,11 @@ class AdsServer:
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers), *self._beside))
         try:
-            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        except RuntimeError as error:
+            port = await server.start(address, tls=credentials, share_port=share_port)
+        except OSError as error:
             raise XdsError(f"xDS address {address}: cannot listen there: want a free port of this machine") from error
-        await server.start()
         self._server = server
-        return int(port)
+        return port
 
     async def stop(self, *, grace: float = 1.0) -> None:
         """Ends all streams; their clients reconnect elsewhere or later, and keep what they have meanwhile."""

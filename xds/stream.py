@@ -1,4 +1,4 @@
-"""One ADS stream over grpc.aio: moves requests and snapshots into a machine and its responses onto the wire.
+"""One ADS stream over gRPC: moves requests and snapshots into a machine and its responses onto the wire.
 
 It decides nothing. A slow client holds up itself alone: it has one slot for the newest snapshot, and while it does not
 read, nothing more is read from it.
@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import grpc
 
@@ -24,8 +24,8 @@ from xds.history import History, Record
 from xds.machine import Machine, Response
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
+from xds.transport import Context
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, bytes]"
 GroupOf: TypeAlias = Callable[[Node], str]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 
