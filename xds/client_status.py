@@ -34,7 +34,7 @@ from xds.history import Record
 from xds.holdings import Standing
 from xds.node_matching import check, matches
 from xds.resource import Resource
-from xds.stream import Context
+from xds.transport import Context
 from xds.wire import length_delimited, string
 
 CSDS = "envoy.service.status.v3.ClientStatusDiscoveryService"

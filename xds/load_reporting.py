@@ -18,7 +18,8 @@ from xds.cache import SnapshotCache
 from xds.errors import RequestError
 from xds.loads import ClusterLoad, cluster_loads
 from xds.resource_types import CLUSTER
-from xds.stream import Context, GroupOf
+from xds.stream import GroupOf
+from xds.transport import Context
 from xds.window import Window
 
 LRS = "envoy.service.load_stats.v3.LoadReportingService"

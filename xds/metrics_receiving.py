@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from xds.errors import RequestError
 from xds.measurements import Export, exports
-from xds.stream import Context
+from xds.transport import Context
 from xds.window import Window
 
 OTLP_METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"

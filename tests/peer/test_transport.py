@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -67,7 +67,7 @@ async def serving(
     *, tls: ssl.SSLContext | None = None, flood: Any = None, **options: Any
 ) -> AsyncIterator[tuple[GrpcServer, int]]:
     server = GrpcServer(max_message=1 << 20, **options)
-    methods = {
+    methods: dict[str, Any] = {
         "Echo": grpc.unary_unary_rpc_method_handler(_echo),
         "EchoAll": grpc.stream_stream_rpc_method_handler(_echo_all),
         "Count": grpc.unary_stream_rpc_method_handler(_count),
@@ -91,9 +91,16 @@ async def port() -> AsyncIterator[int]:
 
 
 @asynccontextmanager
+async def connected(port: int, **options: Any) -> AsyncIterator[Any]:
+    """A channel whose messages are bytes."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", **options) as channel:
+        yield channel
+
+
+@asynccontextmanager
 async def calling(port: int, **options: Any) -> AsyncIterator[Callable[[str], Callable[..., Any]]]:
     """The unary methods of a channel, by name."""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", **options) as channel:
+    async with connected(port, **options) as channel:
         yield lambda name: channel.unary_unary(f"/test.Service/{name}")
 
 
@@ -104,7 +111,7 @@ async def _status(call: Any) -> tuple[grpc.StatusCode, str]:
 
 
 async def test_each_kind_of_call(port: int) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with connected(port) as channel:
         assert await channel.unary_unary("/test.Service/Echo")(b"x" * 700_000) == b"x" * 700_000
         assert [m async for m in channel.unary_stream("/test.Service/Count")(b"3")] == [b"0", b"1", b"2"]
         both = channel.stream_stream("/test.Service/EchoAll")()
@@ -144,7 +151,7 @@ async def test_compression_is_refused_in_words(port: int) -> None:
 
 async def test_a_client_that_does_not_read_stops_its_own_call_alone() -> None:
     flood = _Flood()
-    async with serving(flood=flood) as (_, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with serving(flood=flood) as (_, port), connected(port) as channel:
         call = channel.stream_stream("/test.Service/Flood")()
         await eventually(lambda: flood.sent > 0)
         before = -1
@@ -165,7 +172,7 @@ async def test_a_client_that_does_not_read_stops_its_own_call_alone() -> None:
 async def test_a_lost_connection_ends_its_calls() -> None:
     flood = _Flood()
     async with serving(flood=flood) as (server, port):
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with connected(port) as channel:
             channel.stream_stream("/test.Service/Flood")()
             await eventually(lambda: flood.sent > 0)
         await asyncio.wait_for(flood.ended.wait(), 30)
@@ -173,7 +180,7 @@ async def test_a_lost_connection_ends_its_calls() -> None:
 
 
 async def test_stopping_lets_calls_end_and_then_ends_them() -> None:
-    async with serving() as (server, port), grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    async with serving() as (server, port), connected(port) as channel:
         both = channel.stream_stream("/test.Service/EchoAll")()
         await both.write(b"open")
         await both.read()
@@ -219,14 +226,14 @@ async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path
     client_cert, client_key = certificate(tmp_path, "edge-1")
     tls = credentials.xds(Config(xds_tls_cert=cert, xds_tls_key=key, xds_client_ca=client_cert))
     server = GrpcServer(max_message=1 << 20)
-    methods = {"Who": grpc.unary_unary_rpc_method_handler(_who)}
+    methods: dict[str, Any] = {"Who": grpc.unary_unary_rpc_method_handler(_who)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", methods),))
     port = await server.start("127.0.0.1:0", tls=tls)
     own = (client_key.read_bytes(), client_cert.read_bytes())
     for pair, expected in ((own, b"edge-1"), ((None, None), None)):
-        trusted = grpc.ssl_channel_credentials(cert.read_bytes(), *pair)
+        trusted = grpc.ssl_channel_credentials(cert.read_bytes(), pair[0], pair[1])
         async with grpc.aio.secure_channel(f"localhost:{port}", trusted) as channel:
-            call = channel.unary_unary("/test.Service/Who")(b"")
+            call: Any = cast("Any", channel).unary_unary("/test.Service/Who")(b"")
             if expected is None:
                 assert (await _status(call))[0] is grpc.StatusCode.UNAVAILABLE
             else:

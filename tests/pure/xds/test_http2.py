@@ -117,8 +117,9 @@ class Pair:
 
     def trailers(self, stream: int) -> dict[str, str]:
         for event in self.events:
-            ended = isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived)
-            if ended and event.stream_id == stream and event.headers is not None:
+            if not isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
+                continue
+            if event.stream_id == stream and event.headers is not None:
                 headers = {_text(name): _text(value) for name, value in event.headers}
                 if "grpc-status" in headers:
                     return headers
