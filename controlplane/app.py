@@ -44,6 +44,7 @@ from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.flow import Flow
+from xds.listening import Transport
 from xds.server import AdsServer
 
 _log = logging.getLogger("apg")
@@ -140,6 +141,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             cache,
             fleet,
             beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())),
+            transport=Transport(config.xds_transport),
             flow=Flow(
                 max_age=timedelta(seconds=config.xds_max_age) if config.xds_max_age else None,
                 max_streams=config.xds_max_streams,
@@ -212,7 +214,7 @@ async def _start_admin(server: grpc.aio.Server, config: Config) -> int:
 
 async def _start_xds(server: AdsServer, config: Config) -> int:
     try:
-        return await server.start(config.xds_address, credentials=credentials.xds(config))
+        return await server.start(config.xds_address, tls=credentials.xds(config))
     except XdsError as error:
         raise StartError(f"{error} (--xds-address)") from error
 

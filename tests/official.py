@@ -35,7 +35,11 @@ def message_class(name):
 
 def strays(message):
     # A declared field among the unknown ones was written with a wrong wire type.
-    declared = message.DESCRIPTOR.fields_by_number
+    # An enum of a proto2 file is closed: a value that it does not name belongs there, whatever wrote it.
+    declared = {
+        number: field for number, field in message.DESCRIPTOR.fields_by_number.items()
+        if field.enum_type is None or not field.enum_type.is_closed
+    }
     unknown = unknown_fields.UnknownFieldSet(message)
     found = [f"{message.DESCRIPTOR.name}: {field.field_number}" for field in unknown if field.field_number in declared]
     for field, value in message.ListFields():

@@ -50,8 +50,9 @@ class Mesh:
         return [event for event in self.events if isinstance(event, Refused)]
 
     def status(self, type: ResourceType) -> TypeStatus:
-        [found] = [status for client in self.fleet.status() for status in client.types if status.type is type]
-        return found
+        found = [status for client in self.fleet.status() for status in client.types if status.type is type]
+        assert len(found) == 1, found  # "not yet", to those who wait
+        return found[0]
 
     async def in_sync(self, *types: ResourceType) -> None:
         """The server has read all that the client said, and has nothing more to say of these types."""

@@ -8,9 +8,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from xds.call import Context
 from xds.errors import LimitError
 from xds.flow import Gate
-from xds.stream import Context
 
 _Serve: TypeAlias = Callable[[AsyncIterator[Any], Context], Awaitable[None]]
 

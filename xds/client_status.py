@@ -28,13 +28,13 @@ from protos.apg.xds.v3.status_pb2 import (
     ConfigStatus,
     GenericXdsConfig,
 )
+from xds.call import Context
 from xds.errors import LimitError, RequestError, UnsupportedError, XdsError
 from xds.fleet import Client, Fleet
 from xds.history import Record
 from xds.holdings import Standing
 from xds.node_matching import check, matches
 from xds.resource import Resource
-from xds.stream import Context
 from xds.wire import length_delimited, string
 
 CSDS = "envoy.service.status.v3.ClientStatusDiscoveryService"

@@ -15,10 +15,11 @@ from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.load_stats_pb2 import LoadStatsRequest, LoadStatsResponse
 from xds.cache import SnapshotCache
+from xds.call import Context
 from xds.errors import RequestError
 from xds.loads import ClusterLoad, cluster_loads
 from xds.resource_types import CLUSTER
-from xds.stream import Context, GroupOf
+from xds.stream import GroupOf
 from xds.window import Window
 
 LRS = "envoy.service.load_stats.v3.LoadReportingService"

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
+from xds.call import Context
 from xds.errors import RequestError
 from xds.measurements import Export, exports
-from xds.stream import Context
 from xds.window import Window
 
 OTLP_METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"

@@ -6,28 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
-from grpc.aio import server as grpc_server
 
 from protos.apg.xds.v3.discovery_pb2 import Node
 from xds.beside import Bounded
-from xds.bounds import MAX_REQUEST_BYTES
 from xds.cache import SnapshotCache
+from xds.call import Context
 from xds.errors import XdsError
 from xds.fleet import Fleet
 from xds.flow import Flow, Gate
+from xds.listening import Listener, Tls, Transport, listener
 from xds.machine import HOLD_SECONDS
 from xds.resource_types import RESOURCE_TYPES, ResourceType
-from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, Context, GroupOf, Variant, serve
+from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, GroupOf, Variant, serve
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-
-_OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    (
-        "grpc.max_send_message_length",
-        -1,
-    ),  # a response is as large as the mesh; its size is bounded at the documents
-)
 
 
 def node_cluster(node: Node) -> str:
@@ -49,6 +41,7 @@ class Server:
     hold_seconds: how long an update may wait for the types before it (see `xds.machine`).
     beside: services that answer on the same port, such as `LoadReports.handler()`.
     flow: the bounds of streams, and how long they last.
+    transport: what carries the streams (see `xds.listening`).
 
     A stream ends in words when its client breaks the protocol: see `xds.stream.serve`.
     """
@@ -63,6 +56,7 @@ class Server:
         hold_seconds: float = HOLD_SECONDS,
         beside: Sequence[grpc.GenericRpcHandler] = (),
         flow: Flow | None = None,
+        transport: Transport = Transport.HTTP2,
     ) -> None:
         self._cache = cache
         self._fleet = fleet if fleet is not None else Fleet()
@@ -72,16 +66,15 @@ class Server:
         self._beside = tuple(beside)
         self._flow = flow or Flow()
         self._gate = Gate(self._flow)
-        self._server: grpc.aio.Server | None = None
+        self._transport = transport
+        self._listener: Listener | None = None
 
     @property
     def fleet(self) -> Fleet:
         """The connected clients."""
         return self._fleet
 
-    async def start(
-        self, address: str, *, credentials: grpc.ServerCredentials | None = None, share_port: bool = False
-    ) -> int:
+    async def start(self, address: str, *, tls: Tls | None = None, share_port: bool = False) -> int:
         """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
 
         share_port: other processes of this machine may listen there too (SO_REUSEPORT), and the kernel deals the
@@ -91,30 +84,30 @@ class Server:
             XdsError: the address cannot be bound.
         """
         self._gate = Gate(self._flow)  # the one before is closed for good
-        server = grpc_server(options=[*_OPTIONS, *self._flow.options(), ("grpc.so_reuseport", int(share_port))])
-        for service, methods in self._services().items():
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))
-        server.add_generic_rpc_handlers(tuple(Bounded(service, self._gate) for service in self._beside))
+        handlers = [
+            *(grpc.method_handlers_generic_handler(name, methods) for name, methods in self._services().items()),
+            *(Bounded(service, self._gate) for service in self._beside),
+        ]
+        made = listener(self._transport, handlers, self._flow)
         try:
-            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        except RuntimeError as error:
+            port = await made.listen(address, tls=tls, share_port=share_port)
+        except OSError as error:
             raise XdsError(f"xDS address {address}: cannot listen there: want a free port of this machine") from error
-        await server.start()
-        self._server = server
-        return int(port)
+        self._listener = made
+        return port
 
     async def stop(self, *, grace: float = 1.0) -> None:
         """Ends all streams, those within `grace` seconds that are in the middle of an update; their clients reconnect
         elsewhere or later, and keep what they have meanwhile."""
-        if self._server is not None:
+        if self._listener is not None:
             self._gate.close()
-            await self._server.stop(grace)
-            self._server = None
+            await self._listener.stop(grace)
+            self._listener = None
 
     async def wait(self) -> None:
         """Until the server is stopped."""
-        if self._server is not None:
-            await self._server.wait_for_termination()
+        if self._listener is not None:
+            await self._listener.wait()
 
     def _services(self) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
         """The methods of each service. What is asked for on demand is so in the delta variant alone (Envoy,

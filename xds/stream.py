@@ -1,4 +1,4 @@
-"""One stream over grpc.aio: moves requests and snapshots into a machine and its responses onto the wire.
+"""One stream over gRPC: moves requests and snapshots into a machine and its responses onto the wire.
 
 It decides nothing. A slow client holds up itself alone: it has one slot for the newest snapshot, and while it does not
 read, nothing more is read from it.
@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.cache import SnapshotCache
+from xds.call import Context
 from xds.delta import DeltaMachine
 from xds.errors import LimitError, RequestError, SilenceError
 from xds.fleet import Client, ClientStatus, Fleet
@@ -30,7 +31,6 @@ from xds.resource_types import ResourceType
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, bytes]"
 GroupOf: TypeAlias = Callable[[Node], str]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 

@@ -28,6 +28,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--xds-tls-key", type=_PATH)
 @click.option("--xds-client-ca", type=_PATH, help="Proxies must show a certificate of this CA.")
 @click.option("--xds-plaintext", is_flag=True, default=None, help="Serve xDS without TLS outside loopback.")
+@click.option("--xds-transport", type=click.Choice(["http2", "grpcio"]), help="What carries xDS (http2).")
 @click.option(
     "--xds-max-age", type=float, metavar="SECONDS", help="Send proxies elsewhere after so long (1800; 0: never)."
 )
