@@ -50,8 +50,10 @@ class Mesh:
         return [event for event in self.events if isinstance(event, Refused)]
 
     def status(self, type: ResourceType) -> TypeStatus:
-        found = [status for client in self.fleet.status() for status in client.types if status.type is type]
-        assert len(found) == 1, found  # "not yet", to those who wait
+        """What the node "edge-1" is at, of a type."""
+        clients = [status for status in self.fleet.status() if status.client.node_id == NODE]
+        found = [status for client in clients for status in client.types if status.type is type]
+        assert len(found) == 1, f"{len(found)} streams of {NODE} for {type}"
         return found[0]
 
     async def in_sync(self, *types: ResourceType) -> None:

@@ -239,9 +239,10 @@ class Machine(ABC, Generic[RequestT]):
             if not subscription.wants(name):
                 continue
             subscription.hold(name, resource)
-            current = self._snapshot.get(subscription.type, name)
-            if current is None or current.version == resource.version:
-                subscription.refused.pop(name, None)  # but for what only stands in for what was refused
+            if name in subscription.refused:
+                current = self._snapshot.get(subscription.type, name)
+                if current is None or current.version == resource.version:
+                    del subscription.refused[name]  # it was not just what stands in for what was refused
         for name in in_flight.removed:
             subscription.drop(name)
         subscription.accepted_version = in_flight.version

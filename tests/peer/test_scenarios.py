@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import pytest
+from envoy_data_plane.envoy.config.route.v3 import VirtualHost
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest
 from tests.conditions import eventually
@@ -16,6 +17,7 @@ from tests.strict_client import Received, StrictClient, Way, connected
 from tests.tiny_resources import tiny
 from tests.xds_mesh import NODE, Mesh
 from tests.xds_resources import cluster, endpoints, listener, routes, service
+from xds import Resource
 from xds.resource_types import (
     CLUSTER,
     ENDPOINT,
@@ -37,6 +39,10 @@ of_each = pytest.mark.parametrize("type", BY_NAME, ids=str)
 aggregated = pytest.mark.parametrize("way", [Way.SOTW_ADS, Way.DELTA_ADS], ids=lambda way: way.value, indirect=True)
 delta = pytest.mark.parametrize("way", [Way.DELTA_ADS, Way.DELTA_PER_TYPE], ids=lambda way: way.value, indirect=True)
 of_full_state = pytest.mark.parametrize("type", FULL_STATE, ids=str)
+
+
+def virtual_host(name: str, *domains: str) -> Resource:
+    return Resource.of(VirtualHost(name=name, domains=list(domains)))
 
 
 def shows(received: Received, client: StrictClient, *fresh: str) -> bool:
@@ -537,6 +543,23 @@ async def test_a_virtual_host_is_found_by_the_name_of_a_host(mesh: Mesh, client:
     await mesh.in_sync(VIRTUAL_HOST)
     mesh.remove(VIRTUAL_HOST, "edge/shop.example")
     assert (await client.take(VIRTUAL_HOST)).removed == {"edge/shop.example"}
+
+
+@delta
+async def test_a_host_that_moves_to_another_virtual_host_leaves_the_first(mesh: Mesh, client: StrictClient) -> None:
+    """With both, a client would have one domain twice."""
+    mesh.set(virtual_host("edge/one", "a.example"))
+    await client.subscribe(VIRTUAL_HOST, "edge/a.example", "edge/one")
+    assert (await client.take(VIRTUAL_HOST)).names == {"edge/one"}
+    await mesh.in_sync(VIRTUAL_HOST)
+    mesh.set(virtual_host("edge/one", "b.example"), virtual_host("edge/two", "a.example"))
+    received = await client.take(VIRTUAL_HOST)
+    assert (received.names, received.removed) == ({"edge/one", "edge/two"}, frozenset())
+    await client.unsubscribe(VIRTUAL_HOST, "edge/one")
+    await eventually(lambda: mesh.status(VIRTUAL_HOST).subscribed == 1)
+    mesh.set(virtual_host("edge/two", "b.example"), virtual_host("edge/three", "a.example"))
+    received = await client.take(VIRTUAL_HOST)
+    assert (received.names, received.removed) == ({"edge/three"}, frozenset({"edge/two"}))
 
 
 async def test_clusters_can_be_asked_for_on_demand_one_by_one(mesh: Mesh, client: StrictClient) -> None:
