@@ -9,6 +9,7 @@ from policy.backends import Backend, resolve, splits, standing
 from policy.errors import Problem
 from policy.http_route import HTTPBackendRef, HTTPRoute
 from policy.problems import listed, nearest
+from policy.reference_grant import Grants
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
 from registry.model import ItemKey, ServiceKey
@@ -20,8 +21,9 @@ _SUGGESTIONS = 4
 class BackendRefs:
     """Judges backendRefs against a mesh; `changed` as for `validate`."""
 
-    def __init__(self, mesh: Mesh, *, changed: Collection[ItemKey] | None) -> None:
+    def __init__(self, mesh: Mesh, grants: Grants, *, changed: Collection[ItemKey] | None) -> None:
         self._mesh = mesh
+        self._grants = grants
         self._changed = frozenset(changed) if changed is not None else None
         self._resolved: dict[tuple[ServiceKey, bool], Backend | None] = {}
         self._wanted: dict[ServiceKey, tuple[str, str]] = {}
@@ -32,8 +34,13 @@ class BackendRefs:
     def findings(self, route: HTTPRoute) -> Iterator[Problem | str]:
         """What is wrong with the backendRefs of `route`, and, as text, what is worth a look."""
         for rule_index, rule in enumerate(route.spec.rules):
+            where = f"spec.rules[{rule_index}]"
             for ref_index, ref in enumerate(rule.backend_refs):
-                yield from self._finding(route, ref, f"spec.rules[{rule_index}].backendRefs[{ref_index}]")
+                yield from self._finding(route, ref, f"{where}.backendRefs[{ref_index}]")
+            for index, item in enumerate(rule.filters):
+                if item.request_mirror is not None:
+                    mirrored = item.request_mirror.backend_ref
+                    yield from self._finding(route, mirrored, f"{where}.filters[{index}].requestMirror.backendRef")
 
     def findings_of_policy(self, policy: AttachedPolicy) -> Iterator[Problem | str]:
         """The same for the services that an attached policy names."""
@@ -43,8 +50,12 @@ class BackendRefs:
     def _finding(self, route: BaseDocument, ref: BackendReference, where: str) -> Iterator[Problem | str]:
         document, home = str(route.key), route.key.namespace
         name = ServiceKey(ref.namespace or home, ref.name)
-        if name.namespace != home:
-            want = f"a service in {home}: no ReferenceGrant exists yet"
+        if not self._grants.allow(route, kind="Service", namespace=name.namespace, name=name.name):
+            # Whether it exists is not told: that is for those to know whom it was granted to.
+            want = (
+                f"a service in {home}, or a ReferenceGrant in {name.namespace} from {route.key.kind} in {home} "
+                f"to Service {name.name}"
+            )
             yield Problem(document, where, f"{name}, in another namespace", want)
             return
         backend = self._backend(name, fresh=self._is_fresh(route, name))

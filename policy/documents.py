@@ -11,6 +11,7 @@ from policy.effective import Attachments
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
 from policy.kinds import POLICY_KINDS, typed
+from policy.reference_grant import Grants, ReferenceGrant
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
 from registry.model import DocumentKey
@@ -63,6 +64,11 @@ class Documents:
     def attachments(self) -> Attachments:
         """The attached policies by what they are attached to."""
         return Attachments(self.policies)
+
+    @cached_property
+    def grants(self) -> Grants:
+        """What documents of one namespace may name in another."""
+        return Grants(self.all(ReferenceGrant))
 
     @cached_property
     def _routes_by_gateway(self) -> dict[tuple[str, str], list[HTTPRoute]]:

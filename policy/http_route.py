@@ -9,6 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
+from policy.cors import HTTPCORSFilter
+from policy.session import SessionPersistence
 from policy.shapes import (
     LIST,
     BaseDocument,
@@ -144,22 +146,71 @@ class HTTPURLRewrite(Shape):
     path: HTTPPathModifier | None = None
 
 
+class BackendObjectReference(Shape):
+    """A service, or a version of one."""
+
+    group: Literal[""] = ""
+    kind: Literal["Service"] = "Service"
+    namespace: NamespaceName | None = None
+    name: ObjectName
+    port: Port | None = None
+
+
+class Fraction(Shape):
+    numerator: Annotated[int, Field(ge=0, le=1_000_000)]
+    denominator: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> Fraction:
+        if self.numerator > self.denominator:
+            raise ValueError("a numerator that is not above the denominator")
+        return self
+
+
+class HTTPRequestMirrorFilter(Shape):
+    """A copy of each request, or of a share of them, whose answers nobody waits for."""
+
+    backend_ref: BackendObjectReference
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    fraction: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _one_share(self) -> HTTPRequestMirrorFilter:
+        if self.percent is not None and self.fraction is not None:
+            raise ValueError("percent or fraction, not both")
+        return self
+
+    @property
+    def parts_per_million(self) -> int:
+        if self.percent is not None:
+            return self.percent * 10_000
+        if self.fraction is not None:
+            return round(self.fraction.numerator * 1_000_000 / self.fraction.denominator)
+        return 1_000_000
+
+
 _FILTER_FIELDS = {
     "RequestHeaderModifier": "request_header_modifier",
     "ResponseHeaderModifier": "response_header_modifier",
+    "RequestMirror": "request_mirror",
     "RequestRedirect": "request_redirect",
     "URLRewrite": "url_rewrite",
+    "CORS": "cors",
 }
 
 
 class HTTPRouteFilter(Shape):
     """One filter: the field that its type names, and no other."""
 
-    type: Literal["RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"]
+    type: Literal[
+        "RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "RequestRedirect", "URLRewrite", "CORS"
+    ]
     request_header_modifier: HTTPHeaderFilter | None = None
     response_header_modifier: HTTPHeaderFilter | None = None
+    request_mirror: HTTPRequestMirrorFilter | None = None
     request_redirect: HTTPRequestRedirect | None = None
     url_rewrite: HTTPURLRewrite | None = None
+    cors: HTTPCORSFilter | None = None
 
     @model_validator(mode="after")
     def _has_what_its_type_names(self) -> HTTPRouteFilter:
@@ -169,21 +220,16 @@ class HTTPRouteFilter(Shape):
         return self
 
 
-class HTTPBackendRef(Shape):
+class HTTPBackendRef(BackendObjectReference):
     """A service, or a version of one, and its share of the rule's requests."""
 
-    group: Literal[""] = ""
-    kind: Literal["Service"] = "Service"
-    namespace: NamespaceName | None = None
-    name: ObjectName
-    port: Port | None = None
     weight: Annotated[int, Field(ge=0, le=MAX_WEIGHT)] = 1
     filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _only_header_filters(self) -> HTTPBackendRef:
         for item in self.filters:
-            if item.request_redirect is not None or item.url_rewrite is not None:
+            if item.request_header_modifier is None and item.response_header_modifier is None:
                 raise ValueError(f"header modifiers as filters of a backend, and {item.type} belongs to the rule")
         return self
 
@@ -199,6 +245,14 @@ class HTTPRouteTimeouts(Shape):
         return self
 
 
+class HTTPRouteRetry(Shape):
+    """Gateway API, GEP-1731: connections that fail are tried again, and answers with one of `codes`."""
+
+    codes: Annotated[tuple[Annotated[int, Field(ge=400, le=599)], ...], LIST, Field(max_length=32)] = ()
+    attempts: Annotated[int, Field(ge=1, le=10)] | None = None
+    backoff: Duration | None = None
+
+
 class HTTPRouteRule(Shape):
     """Requests that meet any of `matches` go to `backend_refs`, by weight."""
 
@@ -207,14 +261,18 @@ class HTTPRouteRule(Shape):
     filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
     backend_refs: Annotated[tuple[HTTPBackendRef, ...], LIST, Field(max_length=16)] = ()
     timeouts: HTTPRouteTimeouts | None = None
+    retry: HTTPRouteRetry | None = None
+    session_persistence: SessionPersistence | None = None
 
     @model_validator(mode="after")
     def _filters_agree(self) -> HTTPRouteRule:
         types = [item.type for item in self.filters]
-        for type in ("RequestRedirect", "URLRewrite"):
+        for type in ("RequestRedirect", "URLRewrite", "CORS"):
             if types.count(type) > 1:
                 raise ValueError(f"one {type} in a rule")
         redirects = "RequestRedirect" in types
+        if redirects and "RequestMirror" in types:
+            raise ValueError("RequestRedirect or RequestMirror, not both: Envoy mirrors what it sends to a backend")
         if redirects and "URLRewrite" in types:
             raise ValueError("RequestRedirect or URLRewrite, not both")
         if redirects and self.backend_refs:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from policy.attached import AttachedPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
+from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
@@ -21,11 +22,14 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     # Gateway API
     Gateway,
     HTTPRoute,
+    ReferenceGrant,
     # attached policies, alphabetically
     RetryPolicy,
 )
 
-KINDS: dict[tuple[str, str], type[BaseDocument]] = {(kind.API_VERSION, kind.KIND): kind for kind in _TABLE}
+KINDS: dict[tuple[str, str], type[BaseDocument]] = {
+    (version, kind.KIND): kind for kind in _TABLE for version in (kind.API_VERSION, *kind.OLDER_VERSIONS)
+}
 """By apiVersion and kind."""
 
 POLICY_KINDS: tuple[type[AttachedPolicy], ...] = tuple(kind for kind in _TABLE if issubclass(kind, AttachedPolicy))

@@ -37,7 +37,7 @@ def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None) -> Findi
     warnings: list[str] = []
     documents = Documents.of(mesh)
     known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in documents.all(Gateway)}
-    backend_refs = BackendRefs(mesh, changed=changed)
+    backend_refs = BackendRefs(mesh, documents.grants, changed=changed)
     findings: Iterator[Problem | str] = chain(
         chain.from_iterable(
             chain(_parents(known, route), backend_refs.findings(route), _idle_rules(route))

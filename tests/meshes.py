@@ -51,6 +51,10 @@ class Mesh:
         endpoint = pb.Endpoint(service=service, address="127.0.0.1", port=port, labels={"version": version})
         await self.api.RegisterEndpoint(pb.RegisterEndpointRequest(endpoint=endpoint), timeout=DEADLINE)
 
+    async def remove_endpoint(self, service: str, port: int) -> None:
+        request = pb.DeregisterEndpointRequest(service=service, address="127.0.0.1", port=port)
+        await self.api.DeregisterEndpoint(request, timeout=DEADLINE)
+
     async def apply(self, text: str, *, source: str = "test.yaml") -> pb.ApplyResponse:
         request = pb.ApplyRequest(documents=text.encode(), source=source, attribution=pb.Attribution(author="test"))
         return await self.api.Apply(request, timeout=DEADLINE)

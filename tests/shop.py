@@ -133,6 +133,13 @@ spec: {{targetRefs: [{target}], {spec}}}
 """
 
 
+def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    """A connection for each request: an open one would stay with the listener that a test has just replaced. (Its
+    chain is drained for 30 seconds; `--drain-time-s` in `controlplane.proxy`.)"""
+    connector = aiohttp.TCPConnector(force_close=True)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+
+
 @contextlib.asynccontextmanager
 async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
     """A Shop; its state and Envoy's log lie in `folder`. settings: the control plane's."""
@@ -144,7 +151,7 @@ async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
             timeout = aiohttp.ClientTimeout(total=DEADLINE)
             async with (
                 running_envoy(mesh.xds_port, "default/edge", log_path=folder / "envoy.log") as envoy,
-                aiohttp.ClientSession(timeout=timeout) as session,
+                _session(timeout) as session,
             ):
                 await mesh.in_sync()
                 yield Shop(mesh, envoy, port, payment, session)

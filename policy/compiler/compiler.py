@@ -82,7 +82,7 @@ class Compiler:
             hosts = tuple(routing.routed_hosts(mesh, documents, gateway, port))
             listener = routing.http_listener(documents, gateway, port, hosts)
             rules = {rule: None for host in hosts for rule in host.rules}
-            backends.update(backend for rule in rules for backend in rule.backends)
+            backends.update(backend for rule in rules for backend in (*rule.backends, *rule.mirrors))
             for need in needs(listener.asked):
                 match need:
                     case ExternalHost():

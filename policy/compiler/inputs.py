@@ -16,12 +16,14 @@ from registry.model import Protocol, ServiceKey
 
 @dataclass(frozen=True, slots=True)
 class RoutedRule:
-    """A rule of a route as one listener serves it: `backends` are its backendRefs, resolved, in their order."""
+    """A rule of a route as one listener serves it. backends: its backendRefs, resolved, in their order. mirrors: those
+    of its RequestMirror filters."""
 
     route: HTTPRoute
     index: int
     backends: tuple[Backend, ...]
     policies: Effective
+    mirrors: tuple[Backend, ...] = ()
 
     @property
     def rule(self) -> HTTPRouteRule:

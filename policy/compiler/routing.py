@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from policy.attachment import served_hosts
 from policy.backends import Backend, standing
@@ -11,22 +11,23 @@ from policy.compiler.http_filters import together
 from policy.compiler.inputs import HttpListener, RoutedHost, RoutedRule
 from policy.documents import Documents
 from policy.gateway import Gateway
-from policy.http_route import HTTPRoute
+from policy.http_route import BackendObjectReference, HTTPRoute
 from registry.mesh import Mesh
 from registry.model import ServiceKey
 
 
 def routed_hosts(mesh: Mesh, documents: Documents, gateway: Gateway, port: int) -> Iterator[RoutedHost]:
     """The hostnames that `gateway` serves on `port`, sorted, with their rules."""
-    backends: dict[HTTPRoute, tuple[tuple[Backend, ...], ...]] = {}
+    resolved: dict[HTTPRoute, tuple[tuple[tuple[Backend, ...], tuple[Backend, ...]], ...]] = {}
     for host in served_hosts(documents, gateway, port):
         rules = []
         for route in host.routes:
-            if route not in backends:
-                backends[route] = _backends(mesh, route)
+            if route not in resolved:
+                resolved[route] = _resolved(mesh, route)
             for index, rule in enumerate(route.spec.rules):
                 policies = documents.attachments.on_rule(gateway.key, host.listener.name, route.key, rule.name)
-                rules.append(RoutedRule(route, index, backends[route][index], policies))
+                backends, mirrors = resolved[route][index]
+                rules.append(RoutedRule(route, index, backends, policies, mirrors))
         yield RoutedHost(host.hostname, tuple(rules))
 
 
@@ -48,8 +49,17 @@ def backend(mesh: Mesh, namespace: str, name: str) -> Backend:
     return standing(mesh, namespace=namespace, name=name) or Backend(ServiceKey(namespace, name), None)
 
 
-def _backends(mesh: Mesh, route: HTTPRoute) -> tuple[tuple[Backend, ...], ...]:
+def _resolved(mesh: Mesh, route: HTTPRoute) -> tuple[tuple[tuple[Backend, ...], tuple[Backend, ...]], ...]:
+    """Per rule: the backends that it sends requests to, and those that it mirrors them to."""
+    home = route.key.namespace
+
+    def named(refs: Iterable[BackendObjectReference]) -> tuple[Backend, ...]:
+        return tuple(backend(mesh, ref.namespace or home, ref.name) for ref in refs)
+
     return tuple(
-        tuple(backend(mesh, ref.namespace or route.key.namespace, ref.name) for ref in rule.backend_refs)
+        (
+            named(rule.backend_refs),
+            named(item.request_mirror.backend_ref for item in rule.filters if item.request_mirror is not None),
+        )
         for rule in route.spec.rules
     )
