@@ -25,6 +25,7 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    certificates: a folder of certificates for listeners and services, NAMESPACE/NAME/{tls.crt, tls.key, ca.crt}.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
@@ -41,6 +42,7 @@ class Config:
     admin_tls_key: Path | None = None
     console_address: str | None = None
     state: Path = Path(".apg/mesh.db")
+    certificates: Path | None = None
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
@@ -58,6 +60,8 @@ class Config:
         _pair("admin_tls_cert", self.admin_tls_cert, "admin_tls_key", self.admin_tls_key)
         if self.xds_client_ca is not None and self.xds_tls_cert is None:
             raise ConfigError("xds_client_ca: got one without xds_tls_cert, want both: clients are checked over TLS")
+        if self.certificates is not None and not self.certificates.is_dir():
+            raise ConfigError(f"certificates: got {self.certificates}, want a folder that exists")
         if self.log_level not in _LEVELS:
             raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
         if not 0 <= self.debounce_ms <= self.debounce_ceiling_ms <= 10_000:

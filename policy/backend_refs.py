@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from policy.attached import AttachedPolicy, BackendReference
 from policy.backends import Backend, resolve, splits, standing
 from policy.errors import Problem
-from policy.http_route import HTTPBackendRef, HTTPRoute
 from policy.problems import listed, nearest
 from policy.reference_grant import Grants
+from policy.route import BackendRef, Route
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
 from registry.model import ItemKey, ServiceKey
@@ -31,16 +31,10 @@ class BackendRefs:
         self._names: dict[str, list[str]] = {}
         self._suggestions = 0
 
-    def findings(self, route: HTTPRoute) -> Iterator[Problem | str]:
+    def findings(self, route: Route) -> Iterator[Problem | str]:
         """What is wrong with the backendRefs of `route`, and, as text, what is worth a look."""
-        for rule_index, rule in enumerate(route.spec.rules):
-            where = f"spec.rules[{rule_index}]"
-            for ref_index, ref in enumerate(rule.backend_refs):
-                yield from self._finding(route, ref, f"{where}.backendRefs[{ref_index}]")
-            for index, item in enumerate(rule.filters):
-                if item.request_mirror is not None:
-                    mirrored = item.request_mirror.backend_ref
-                    yield from self._finding(route, mirrored, f"{where}.filters[{index}].requestMirror.backendRef")
+        for where, ref in route.backend_refs():
+            yield from self._finding(route, ref, where)
 
     def findings_of_policy(self, policy: AttachedPolicy) -> Iterator[Problem | str]:
         """The same for the services that an attached policy names."""
@@ -67,7 +61,7 @@ class BackendRefs:
             want = f"{service.port}, the port of {service.key}, or none"
             yield Problem(document, f"{where}.port", str(ref.port), want)
         if not self._is_served(backend):
-            idle = isinstance(ref, HTTPBackendRef) and not ref.weight
+            idle = isinstance(ref, BackendRef) and not ref.weight
             share = "if it had weight, it would get" if idle else "its share of requests gets"
             yield f"{document}: {where}: {backend} has no endpoints: {share} 503"
 

@@ -9,10 +9,13 @@ from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
 from policy.gateway import Gateway
+from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
 from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
+from policy.route import Route
 from policy.shapes import BaseDocument
+from policy.stream_route import TCPRoute, TLSRoute
 from registry.mesh import Mesh
 from registry.model import Document
 
@@ -21,8 +24,11 @@ PolicyDocument: TypeAlias = BaseDocument
 _TABLE: tuple[type[BaseDocument], ...] = (
     # Gateway API
     Gateway,
+    GRPCRoute,
     HTTPRoute,
     ReferenceGrant,
+    TCPRoute,
+    TLSRoute,
     # attached policies, alphabetically
     RetryPolicy,
 )
@@ -33,6 +39,8 @@ KINDS: dict[tuple[str, str], type[BaseDocument]] = {
 """By apiVersion and kind."""
 
 POLICY_KINDS: tuple[type[AttachedPolicy], ...] = tuple(kind for kind in _TABLE if issubclass(kind, AttachedPolicy))
+
+ROUTE_KINDS: tuple[type[Route], ...] = tuple(kind for kind in _TABLE if issubclass(kind, Route))
 
 _BY_KIND = {kind.KIND: kind for kind in _TABLE}
 

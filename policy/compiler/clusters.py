@@ -10,12 +10,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
     ClusterEdsClusterConfig,
     ClusterLbPolicy,
 )
-from envoy_data_plane.envoy.config.core.v3 import (
-    AggregatedConfigSource,
-    ApiVersion,
-    ConfigSource,
-    Http2ProtocolOptions,
-)
+from envoy_data_plane.envoy.config.core.v3 import Http2ProtocolOptions
 from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
     HttpProtocolOptions,
     HttpProtocolOptionsExplicitHttpConfig,
@@ -24,6 +19,7 @@ from envoy_data_plane.google.protobuf import Any
 
 from policy.compiler.features import CLUSTER_STEPS
 from policy.compiler.inputs import ReachedBackend
+from policy.compiler.sources import ads
 from registry.model import Protocol
 from xds.encoder import pack
 
@@ -44,11 +40,6 @@ def cluster(reached: ReachedBackend) -> Cluster:
     for step in CLUSTER_STEPS:
         step(made, reached)
     return made
-
-
-def ads() -> ConfigSource:
-    """The aggregated stream that brought this resource."""
-    return ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
 
 
 def protocol_options(protocol: Protocol) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import TypeAlias
 
 from policy.backends import Backend
 from policy.effective import Effective
+from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute, HTTPRouteRule
+from policy.identities import Identity
 from registry.model import Protocol, ServiceKey
 
 
@@ -19,7 +21,7 @@ class RoutedRule:
     """A rule of a route as one listener serves it. backends: its backendRefs, resolved, in their order. mirrors: those
     of its RequestMirror filters."""
 
-    route: HTTPRoute
+    route: HTTPRoute | GRPCRoute
     index: int
     backends: tuple[Backend, ...]
     policies: Effective
@@ -27,7 +29,7 @@ class RoutedRule:
 
     @property
     def rule(self) -> HTTPRouteRule:
-        return self.route.spec.rules[self.index]
+        return self.route.http_rules[self.index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,46 @@ class RoutedHost:
 
 @dataclass(frozen=True, slots=True)
 class HttpListener:
-    """A port of a Gateway. asked: per HTTP filter in the chain, by name, what rules ask of it, without repetition."""
+    """What one HTTP connection manager serves: a plain port, or one listener of a TLS port. `name` is that of its route
+    configuration.
+
+    asked: per HTTP filter whose configuration depends on it, by name, what rules ask of it, without repetition.
+    server_names: the names asked for by SNI that it is for; none means any other.
+    certificates: with any, TLS ends here.
+    """
+
+    name: str
+    policies: Effective
+    asked: tuple[tuple[str, tuple[Hashable, ...]], ...]
+    server_names: tuple[str, ...] = ()
+    certificates: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StreamListener:
+    """What one TCP proxy carries: the connections of one TCPRoute or TLSRoute, to `targets` by weight. `name` is for
+    statistics; server_names and certificates as above."""
+
+    name: str
+    targets: tuple[tuple[Backend, int], ...]
+    policies: Effective
+    server_names: tuple[str, ...] = ()
+    certificates: tuple[Identity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPort:
+    """An Envoy listener: a port of a Gateway on `addresses` (all of the machine's, if there are none)."""
 
     name: str
     addresses: tuple[str, ...]
     port: int
-    policies: Effective
-    asked: tuple[tuple[str, tuple[Hashable, ...]], ...]
+    chains: tuple[HttpListener | StreamListener, ...]
+
+    @property
+    def reads_server_names(self) -> bool:
+        """Whether which chain a connection meets depends on its SNI."""
+        return any(chain.server_names or chain.certificates for chain in self.chains)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,13 @@ def group(gateway: DocumentKey) -> str:
 
 
 def listener(gateway: DocumentKey, port: int) -> str:
-    """An Envoy listener and its route configuration: all of a Gateway's listeners on one port are one of each."""
+    """An Envoy listener: all of a Gateway's listeners on one port. Of a plain HTTP port, its routes, too."""
     return f"{gateway.namespace}/{gateway.name}/{port}"
+
+
+def listener_routes(gateway: DocumentKey, port: int, listener: str) -> str:
+    """The route configuration of one listener of a TLS port, or the statistics of one that carries connections."""
+    return f"{gateway.namespace}/{gateway.name}/{port}/{listener}"
 
 
 def cluster(backend: Backend) -> str:

@@ -1,0 +1,63 @@
+"""TLS of listeners and clusters. Certificates and trust bundles are named here, and come by SDS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envoy_data_plane.envoy.config.core.v3 import DataSource, TransportSocket
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CertificateValidationContext,
+    CommonTlsContext,
+    DownstreamTlsContext,
+    SdsSecretConfig,
+    Secret,
+    TlsCertificate,
+    TlsParameters,
+    TlsParametersTlsProtocol,
+)
+
+from policy.compiler.sources import ads
+from policy.identities import CertificateChain, Identity, TrustBundle
+from xds.encoder import pack
+
+SOCKET = "envoy.transport_sockets.tls"
+HTTP_PROTOCOLS = ("h2", "http/1.1")
+
+_PARAMETERS = TlsParameters(tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2)
+
+
+def downstream(certificates: Iterable[Identity], *, alpn: Iterable[str] = ()) -> DownstreamTlsContext:
+    """TLS that ends at a listener, which is the server of `certificates`."""
+    return DownstreamTlsContext(
+        common_tls_context=CommonTlsContext(
+            tls_params=_PARAMETERS,
+            tls_certificate_sds_secret_configs=[by_sds(identity.certificate_secret) for identity in certificates],
+            alpn_protocols=list(alpn),
+        )
+    )
+
+
+def socket(context: DownstreamTlsContext) -> TransportSocket:
+    return TransportSocket(name=SOCKET, typed_config=pack(context))
+
+
+def by_sds(name: str) -> SdsSecretConfig:
+    """The secret `name`, from the stream that brought what refers to it."""
+    return SdsSecretConfig(name=name, sds_config=ads())
+
+
+def certificate_secret(name: str, certificate: CertificateChain) -> Secret:
+    return Secret(
+        name=name,
+        tls_certificate=TlsCertificate(
+            certificate_chain=DataSource(inline_string=certificate.chain),
+            private_key=DataSource(inline_string=certificate.key),
+        ),
+    )
+
+
+def trust_secret(name: str, trust: TrustBundle) -> Secret:
+    return Secret(
+        name=name,
+        validation_context=CertificateValidationContext(trusted_ca=DataSource(inline_string=trust.authorities)),
+    )
