@@ -35,6 +35,7 @@ class BootstrapOptions:
     group: "NAMESPACE/GATEWAY", Envoy's `node.cluster`.
     xds_host: the control plane's name or IP address.
     admin_port: on 127.0.0.1; 0 takes a free one.
+    region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
     """
 
@@ -47,6 +48,8 @@ class BootstrapOptions:
     load_reports: bool = False
     metrics_sink: bool = False
     metadata: Labels = ()
+    region: str = ""
+    zone: str = ""
 
     def __post_init__(self) -> None:
         for name in ("node_id", "group", "xds_host"):
@@ -72,12 +75,16 @@ def render(options: BootstrapOptions) -> str:
         "node_id": options.node_id,
         "group": options.group,
         "metadata": dict(options.metadata),
+        "region": options.region,
+        "zone": options.zone,
         "admin_port": options.admin_port,
         "api_type": options.variant.value,
         "xds_host": options.xds_host,
         "xds_port": options.xds_port,
     }
     template = yaml.safe_load(_template())
+    if not (options.region or options.zone):
+        del template["node"]["locality"]
     if not options.load_reports:
         del template["cluster_manager"]
     if not options.metrics_sink:

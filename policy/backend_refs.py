@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 from policy.attached import AttachedPolicy, BackendReference
 from policy.backends import Backend, resolve, splits, standing
 from policy.errors import Problem
+from policy.external_service import ExternalService
 from policy.problems import listed, nearest
 from policy.reference_grant import Grants
 from policy.route import BackendRef, Route
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
-from registry.model import ItemKey, ServiceKey
+from registry.model import DocumentKey, ItemKey, ServiceKey
 
 _SUGGESTIONS = 4
 """Looking for a name that is near takes about 0.1 s among 10,000, and a file may name thousands that do not exist."""
@@ -78,7 +79,9 @@ class BackendRefs:
 
     def _is_served(self, backend: Backend) -> bool:
         if backend not in self._served:
-            self._served[backend] = any(backend.among(self._mesh.endpoints.get(backend.service, {}).values()))
+            external = DocumentKey(ExternalService.KIND, *backend.service) in self._mesh.documents
+            instances = self._mesh.endpoints.get(backend.service, {}).values()
+            self._served[backend] = external or any(backend.among(instances))
         return self._served[backend]
 
     def _missing(self, name: ServiceKey) -> tuple[str, str]:

@@ -8,6 +8,8 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
+from policy.backend_tls import BackendTLSPolicy
+from policy.external_service import ExternalService
 from policy.gateway import Gateway
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
@@ -22,6 +24,8 @@ from registry.model import Document
 PolicyDocument: TypeAlias = BaseDocument
 
 _TABLE: tuple[type[BaseDocument], ...] = (
+    # what exists beside the registry
+    ExternalService,
     # Gateway API
     Gateway,
     GRPCRoute,
@@ -30,6 +34,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     TCPRoute,
     TLSRoute,
     # attached policies, alphabetically
+    BackendTLSPolicy,
     RetryPolicy,
 )
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from policy.attached import AttachedPolicy
 from policy.attachment import admits, admits_namespace, selects, shared_hostnames
 from policy.documents import Documents
 from policy.errors import Problem
+from policy.external_service import ExternalService
 from policy.gateway import Gateway
 from policy.identities import Identities, Identity
 from policy.problems import listed, nearest
@@ -85,6 +87,23 @@ def gateway_findings(
                         yield _problem(gateway, where, f"{identity}, of which there is no certificate", want)
                     else:
                         yield f"{gateway.key}: {where}: there is no certificate of {identity}: the listener is left out"
+
+
+def authority_findings(
+    documents: Documents, identities: Identities, changed: Iterable[object] | None
+) -> Iterator[Problem | str]:
+    """Trust bundles that documents name and nobody has."""
+    fresh = frozenset(changed) if changed is not None else None
+    named: tuple[AttachedPolicy | ExternalService, ...] = (*documents.policies, *documents.all(ExternalService))
+    for document in named:
+        for where, identity in document.authorities():
+            if identities.trust(identity) is not None:
+                continue
+            if fresh is None or document.key in fresh:
+                want = f"authorities: ca.crt in {identity} of the certificates' folder"
+                yield Problem(str(document.key), where, f"{identity}, of which no authorities are known", want)
+            else:
+                yield f"{document.key}: {where}: no authorities of {identity} are known: requests get 503"
 
 
 def stream_findings(documents: Documents) -> Iterator[str]:

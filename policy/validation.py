@@ -10,11 +10,13 @@ from policy.backend_refs import BackendRefs
 from policy.backends import standing
 from policy.documents import Documents
 from policy.errors import Problem
+from policy.external_service import ExternalService, external_findings, with_external
 from policy.gateway import Gateway
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
 from policy.identities import Identities, NoIdentities
 from policy.listener_checks import (
+    authority_findings,
     gateway_findings,
     hostname_findings,
     parent_findings,
@@ -45,6 +47,8 @@ def validate(
     identities: where certificates come from.
     """
     documents = Documents.of(mesh)
+    registered, mesh = mesh, with_external(mesh, documents.all(ExternalService))
+    identities = identities or NoIdentities()
     known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in documents.all(Gateway)}
     backend_refs = BackendRefs(mesh, documents.grants, changed=changed)
     findings: Iterator[Problem | str] = chain(
@@ -55,7 +59,9 @@ def validate(
         chain.from_iterable(_idle_rules(route) for route in documents.all(GRPCRoute)),
         _grpc_backends(mesh, documents),
         hostname_findings(documents),
-        gateway_findings(documents, identities or NoIdentities(), changed),
+        gateway_findings(documents, identities, changed),
+        authority_findings(documents, identities, changed),
+        external_findings(registered, documents.all(ExternalService)),
         stream_findings(documents),
         policy_findings(mesh, documents, backend_refs),
         shared_ports(known.values()),

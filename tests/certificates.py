@@ -19,6 +19,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
     subprocess.run(command, check=True, capture_output=True)
     return cert, key
 
+
 _CURVE = "ec_paramgen_curve:prime256v1"
 
 
@@ -34,7 +35,19 @@ class Authority:
         cert, key, request = (self._folder / f"{name}.{ending}" for ending in ("crt", "key", "csr"))
         names = f"subjectAltName=DNS:{name}" + (f",URI:{uri}" if uri else "")
         _openssl(
-            "req", "-new", "-newkey", "ec", "-pkeyopt", _CURVE, "-nodes", "-subj", f"/CN={name}", "-keyout", key, "-out", request
+            "req",
+            "-new",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            _CURVE,
+            "-nodes",
+            "-subj",
+            f"/CN={name}",
+            "-keyout",
+            key,
+            "-out",
+            request,
         )
         extensions = self._folder / f"{name}.ext"
         extensions.write_text(names)

@@ -105,8 +105,8 @@ class Shop:
         """Back to the documents of the beginning, and to a backend that was asked nothing yet."""
         self.payment.requests.clear()
         self.payment.answer = None
+        await self.mesh.apply(base_route())  # which may refer to what goes
         listed = await self.mesh.api.List(pb.ListRequest(), timeout=DEADLINE)
-        first = base(self.port)
         keep = {("Gateway", "edge"), ("HTTPRoute", "payment")}
         extra = [
             pb.DocumentKey(kind=document.kind, namespace=document.namespace, name=document.name)
@@ -115,12 +115,16 @@ class Shop:
         ]
         if extra:
             await self.mesh.api.Delete(pb.DeleteRequest(documents=extra), timeout=DEADLINE)
-        await self.apply(first)
+        await self.apply(base(self.port))
 
 
 def base(port: int) -> str:
     """The documents that a Shop starts with."""
-    return documents(gateway(port), route("payment").replace("- matches:", "- name: pay\n      matches:"))
+    return documents(gateway(port), base_route())
+
+
+def base_route() -> str:
+    return route("payment").replace("- matches:", "- name: pay\n      matches:")
 
 
 def policy(kind: str, spec: str, *, name: str = "test", target: str = "{kind: HTTPRoute, name: payment}") -> str:

@@ -15,20 +15,20 @@ from betterproto2 import Message
 
 from policy.backends import Backend
 from policy.compiler import names
-from policy.compiler.clusters import cluster
+from policy.compiler.clusters import cluster, external_cluster
 from policy.compiler.endpoints import load_assignment
-from policy.compiler.external import external_cluster
 from policy.compiler.http_filters import needs
-from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
+from policy.compiler.inputs import ExternalHost, HttpListener, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.routes import route_configuration
 from policy.compiler.routing import Routing
 from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
+from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
 from policy.identities import Identities, NoIdentities, secret_of
 from registry.mesh import Mesh
-from registry.model import Service, ServiceKey
+from registry.model import ServiceKey
 from xds.resource import Resource
 from xds.resource_types import SECRET
 from xds.snapshot import EMPTY, Snapshot
@@ -58,6 +58,7 @@ class Compiler:
         """The snapshot of each Gateway's group. A group whose content is as it was keeps the identical snapshot."""
         self._generation += 1
         documents = Documents.of(mesh)
+        mesh = with_external(mesh, documents.all(ExternalService))
         routing = Routing(mesh, documents, self._identities)
         snapshots = {}
         for gateway in documents.all(Gateway):
@@ -118,7 +119,7 @@ class Compiler:
                                 case ServiceKey():
                                     backends.add(routing.backend(*need))
         for backend in sorted(backends, key=str):
-            made.extend(self._backend(routing.mesh, documents, backend))
+            made.extend(self._backend(documents, routing, backend))
         made.extend(
             self._made(host, (origin,), partial(external_cluster, host))
             for host in sorted(external, key=lambda host: host.name)
@@ -126,15 +127,13 @@ class Compiler:
         yield from made
         yield from self._secrets(made)
 
-    def _backend(self, mesh: Mesh, documents: Documents, backend: Backend) -> Iterator[Resource]:
-        service = mesh.services.get(backend.service) or Service(*backend.service)
-        reached = ReachedBackend(backend, service.protocol, documents.attachments.on_backend(backend))
-        instances = tuple(backend.among(mesh.endpoints_of(backend.service)))
-        origin = f"Service {backend.service}"
-        yield self._made(reached, (origin, *reached.policies.origins), partial(cluster, reached))
-        yield self._made(
-            ("endpoints", reached.name, instances), (origin,), partial(load_assignment, reached.name, instances)
-        )
+    def _backend(self, documents: Documents, routing: Routing, backend: Backend) -> Iterator[Resource]:
+        reached, origins = routing.reached(backend)
+        yield self._made(reached, origins, partial(cluster, reached))
+        if reached.address is None and reached.trusted:
+            instances = tuple(backend.among(routing.mesh.endpoints_of(backend.service)))
+            key = ("endpoints", reached.name, instances)
+            yield self._made(key, origins[:1], partial(load_assignment, reached.name, instances))
 
     def _secrets(self, users: Iterable[Resource]) -> Iterator[Resource]:
         """The secrets that `users` refer to."""

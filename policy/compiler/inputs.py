@@ -18,14 +18,18 @@ from registry.model import Protocol, ServiceKey
 
 @dataclass(frozen=True, slots=True)
 class RoutedRule:
-    """A rule of a route as one listener serves it. backends: its backendRefs, resolved, in their order. mirrors: those
-    of its RequestMirror filters."""
+    """A rule of a route as one listener serves it.
+
+    backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
+    leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
+    """
 
     route: HTTPRoute | GRPCRoute
     index: int
     backends: tuple[Backend, ...]
     policies: Effective
     mirrors: tuple[Backend, ...] = ()
+    leaves_mesh: bool = False
 
     @property
     def rule(self) -> HTTPRouteRule:
@@ -85,16 +89,15 @@ class BoundPort:
 
 
 @dataclass(frozen=True, slots=True)
-class ReachedBackend:
-    """A service, or a version of one, that requests go to."""
+class Tls:
+    """TLS to a server. sni: the name that is asked for. names, uris: of which the certificate must have one (the SNI,
+    if there are none). trust: whose authorities are believed; None: PEM in `ca`, or those of the proxy's machine."""
 
-    backend: Backend
-    protocol: Protocol
-    policies: Effective
-
-    @property
-    def name(self) -> str:
-        return str(self.backend)
+    sni: str
+    names: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    trust: Identity | None = None
+    ca: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,28 @@ class ExternalHost:
         if self.protocol is not Protocol.HTTP:
             text += f"/{self.protocol.value}"
         return text + (f"/{blake2b(self.ca.encode(), digest_size=4).hexdigest()}" if self.ca is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedBackend:
+    """A service, or a version of one, that requests go to.
+
+    tls: how connections to it are protected; None: not at all.
+    address: where DNS finds it, if it is outside the mesh; its endpoints come by EDS otherwise.
+    trusted: False where it must prove who it is and the authorities that could say so are not known: then nobody is
+        connected to it.
+    """
+
+    backend: Backend
+    protocol: Protocol
+    policies: Effective
+    tls: Tls | None = None
+    address: tuple[str, int] | None = None
+    trusted: bool = True
+
+    @property
+    def name(self) -> str:
+        return str(self.backend)
 
 
 Need: TypeAlias = ServiceKey | ExternalHost

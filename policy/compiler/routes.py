@@ -68,6 +68,8 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     else:
         route.route = _action(rule, routed.backends)
         rewrite(route.route, rule.filters, prefix=prefix)
+        if routed.leaves_mesh and not route.route.host_rewrite_literal:
+            route.route.auto_host_rewrite = True  # to the name that DNS found the host by; others keep the request's
         for step in ACTION_STEPS:
             step(route.route, routed)
     return route

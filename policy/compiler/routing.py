@@ -6,18 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from policy.attachment import ANY_HOST, served_hosts, served_streams
+from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
 from policy.compiler.http_filters import together
-from policy.compiler.inputs import BoundPort, HttpListener, RoutedHost, RoutedRule, StreamListener
+from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener, Tls
 from policy.documents import Documents
+from policy.effective import Effective
+from policy.external_service import ExternalService
 from policy.gateway import Gateway, Listener
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
 from policy.identities import Identities, Identity
 from policy.route import BackendObjectReference
 from registry.mesh import Mesh
-from registry.model import ServiceKey
+from registry.model import Service, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,29 @@ class Routing:
         found = standing(self._mesh, namespace=namespace, name=name)
         return found or Backend(ServiceKey(namespace, name), None)
 
+    def reached(self, backend: Backend) -> tuple[ReachedBackend, tuple[str, ...]]:
+        """How to reach `backend`, and the documents that say so."""
+        service = self._mesh.services.get(backend.service) or Service(*backend.service)
+        policies = self._documents.attachments.on_backend(backend)
+        external = self._external(backend)
+        tls = _backend_tls(policies)
+        if tls is None and external is not None and external.spec.tls is not None:
+            trust = next((identity for _, identity in external.authorities()), None)
+            tls = Tls(external.spec.tls.sni or external.spec.host, trust=trust)
+        reached = ReachedBackend(
+            backend,
+            service.protocol,
+            policies,
+            tls=tls,
+            address=(external.spec.host, external.spec.port) if external is not None else None,
+            trusted=tls is None or tls.trust is None or self._identities.trust(tls.trust) is not None,
+        )
+        origin = str(external.key) if external is not None else f"Service {backend.service}"
+        return reached, (origin, *policies.origins)
+
+    def _external(self, backend: Backend) -> ExternalService | None:
+        return self._documents.get(ExternalService, *backend.service)
+
     def rules(self, route: HTTPRoute | GRPCRoute) -> tuple[tuple[tuple[Backend, ...], tuple[Backend, ...]], ...]:
         """Per rule: the backends that it sends requests to, and those that it mirrors them to."""
         if route not in self._resolved:
@@ -113,6 +139,7 @@ class Routing:
                     backends,
                     attachments.on_rule(gateway.key, host.listener.name, route.key, route.rule_names[index]),
                     mirrors,
+                    any(self._external(backend) is not None for backend in backends),
                 )
                 for route in host.routes
                 for index, (backends, mirrors) in enumerate(self.rules(route))
@@ -158,6 +185,19 @@ class Routing:
                     certificates=certificates,
                 ),
             )
+
+
+def _backend_tls(policies: Effective) -> Tls | None:
+    policy = policies.one(BackendTLSPolicy)
+    if policy is None:
+        return None
+    validation = policy.spec.validation
+    return Tls(
+        validation.hostname,
+        names=tuple(name.hostname for name in validation.subject_alt_names if name.hostname is not None),
+        uris=tuple(name.uri for name in validation.subject_alt_names if name.uri is not None),
+        trust=next((identity for _, identity in policy.authorities()), None),
+    )
 
 
 def _server_names(hostname: str | None) -> tuple[str, ...]:

