@@ -32,7 +32,7 @@ class Variant(enum.Enum):
 class BootstrapOptions:
     """What differs from proxy to proxy.
 
-    group: "NAMESPACE/GATEWAY", Envoy's `node.cluster`.
+    group: "NAMESPACE/GATEWAY" or "sidecar/NAMESPACE/SERVICE", Envoy's `node.cluster`.
     xds_host: the control plane's name or IP address.
     admin_port: on 127.0.0.1; 0 takes a free one.
     region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown.

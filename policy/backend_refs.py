@@ -12,6 +12,7 @@ from policy.problems import listed, nearest
 from policy.reference_grant import Grants
 from policy.route import BackendRef, Route
 from policy.shapes import BaseDocument
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
 from registry.model import DocumentKey, ItemKey, ServiceKey
 
@@ -32,7 +33,7 @@ class BackendRefs:
         self._names: dict[str, list[str]] = {}
         self._suggestions = 0
 
-    def findings(self, route: Route) -> Iterator[Problem | str]:
+    def findings(self, route: Route | Sidecar) -> Iterator[Problem | str]:
         """What is wrong with the backendRefs of `route`, and, as text, what is worth a look."""
         for where, ref in route.backend_refs():
             yield from self._finding(route, ref, where)

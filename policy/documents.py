@@ -14,7 +14,7 @@ from policy.reference_grant import Grants, ReferenceGrant
 from policy.route import Route
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
-from registry.model import DocumentKey
+from registry.model import DocumentKey, ServiceKey
 
 DocumentT = TypeVar("DocumentT", bound=BaseDocument)
 
@@ -88,6 +88,10 @@ class Documents:
     def routes_of(self, parent: Gateway) -> list[Route]:
         """The routes that name `parent`, sorted by kind, namespace and name."""
         return self._routes_by_parent.get((parent.key.kind, parent.key.namespace, parent.key.name), [])
+
+    def routes_to(self, service: ServiceKey) -> list[Route]:
+        """The routes that callers of `service` follow, sorted by kind, namespace and name."""
+        return self._routes_by_parent.get(("Service", *service), [])
 
 
 _recent: deque[tuple[Any, Documents]] = deque(maxlen=4)

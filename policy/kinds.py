@@ -17,6 +17,7 @@ from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
 from policy.route import Route
 from policy.shapes import BaseDocument
+from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
 from registry.mesh import Mesh
 from registry.model import Document
@@ -26,6 +27,7 @@ PolicyDocument: TypeAlias = BaseDocument
 _TABLE: tuple[type[BaseDocument], ...] = (
     # what exists beside the registry
     ExternalService,
+    Sidecar,
     # Gateway API
     Gateway,
     GRPCRoute,

@@ -14,15 +14,18 @@ from policy.identities import Identities, Identity
 from policy.problems import listed, nearest
 from policy.route import ParentReference, Route
 from policy.stream_route import StreamRoute
-from registry.model import DocumentKey
+from registry.mesh import Mesh
+from registry.model import DocumentKey, ServiceKey
 
 
-def parent_findings(known: Mapping[tuple[str, str], Gateway], route: Route) -> Iterator[Problem]:
-    """What is wrong with the Gateways that `route` names."""
+def parent_findings(
+    mesh: Mesh, documents: Documents, known: Mapping[tuple[str, str], Gateway], route: Route
+) -> Iterator[Problem]:
+    """What is wrong with the Gateways, and the Services, that `route` attaches to."""
     for index, parent in enumerate(route.spec.parent_refs):
         where = f"spec.parentRefs[{index}]"
         if parent.kind != Gateway.KIND:
-            yield _problem(route, f"{where}.kind", parent.kind, "Gateway: sidecars do not follow routes yet")
+            yield from _service(mesh, documents, route, parent, where)
             continue
         key = (parent.namespace or route.key.namespace, parent.name)
         if key in known:
@@ -31,6 +34,19 @@ def parent_findings(known: Mapping[tuple[str, str], Gateway], route: Route) -> I
         name, names = "/".join(key), ["/".join(other) for other in known]
         want = f"a Gateway that exists: {listed(names)}{nearest(name, names)}" if names else "a Gateway that exists"
         yield _problem(route, where, f"{name}, which does not exist", want)
+
+
+def _service(mesh: Mesh, documents: Documents, route: Route, parent: ParentReference, where: str) -> Iterator[Problem]:
+    name = ServiceKey(parent.namespace or route.key.namespace, parent.name)
+    if route.key.kind not in ("HTTPRoute", "GRPCRoute"):
+        yield _problem(route, f"{where}.kind", f"Service for a {route.key.kind}", "an HTTPRoute or a GRPCRoute")
+    elif not documents.grants.allow(route, kind="Service", namespace=name.namespace, name=name.name):
+        want = f"a service in {route.key.namespace}, or a ReferenceGrant in {name.namespace}"
+        yield _problem(route, where, f"{name}, in another namespace", want)
+    elif name not in mesh.services:
+        names = sorted(key.name for key in mesh.services if key.namespace == name.namespace)
+        want = f"a service of {name.namespace}: {listed(names) or 'none yet'}{nearest(name.name, names)}"
+        yield _problem(route, f"{where}.name", f"{name.name}, which does not exist", want)
 
 
 def _listeners(route: Route, parent: ParentReference, gateway: Gateway, where: str) -> Iterator[Problem]:

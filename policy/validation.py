@@ -24,8 +24,10 @@ from policy.listener_checks import (
     stream_findings,
 )
 from policy.policy_targets import policy_findings
+from policy.problems import listed, nearest
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import ItemKey, Protocol
+from registry.model import ItemKey, Protocol, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ def validate(
     backend_refs = BackendRefs(mesh, documents.grants, changed=changed)
     findings: Iterator[Problem | str] = chain(
         chain.from_iterable(
-            chain(parent_findings(known, route), backend_refs.findings(route)) for route in documents.routes
+            chain(parent_findings(mesh, documents, known, route), backend_refs.findings(route))
+            for route in documents.routes
+        ),
+        chain.from_iterable(
+            chain(_sidecar(registered, sidecar), backend_refs.findings(sidecar)) for sidecar in documents.all(Sidecar)
         ),
         chain.from_iterable(_idle_rules(route) for route in documents.all(HTTPRoute)),
         chain.from_iterable(_idle_rules(route) for route in documents.all(GRPCRoute)),
@@ -74,6 +80,16 @@ def validate(
         else:
             warnings.append(finding)
     return Findings(tuple(found), tuple(warnings))
+
+
+def _sidecar(mesh: Mesh, sidecar: Sidecar) -> Iterator[Problem]:
+    service = ServiceKey(*sidecar.key[1:])
+    if service not in mesh.services:
+        names = sorted(key.name for key in mesh.services if key.namespace == service.namespace)
+        want = (
+            f"the name of a service of {service.namespace}: {listed(names) or 'none yet'}{nearest(service.name, names)}"
+        )
+        yield Problem(str(sidecar.key), "metadata.name", f"{service.name}, which is no registered service", want)
 
 
 def _idle_rules(route: HTTPRoute | GRPCRoute) -> Iterator[str]:

@@ -31,7 +31,7 @@ from policy.compiler import tls
 from policy.compiler.features import CLUSTER_STEPS
 from policy.compiler.inputs import ExternalHost, ReachedBackend, Tls
 from policy.compiler.sources import ads
-from registry.model import Protocol
+from registry.model import Protocol, is_ip_address
 from xds.encoder import pack
 
 _CONNECT_TIMEOUT = timedelta(seconds=2)
@@ -50,7 +50,7 @@ def cluster(reached: ReachedBackend) -> Cluster:
         made.type = ClusterDiscoveryType.STATIC  # without endpoints: 503
         return made
     if reached.address is not None:
-        found_by_dns(made, *reached.address)
+        found_at(made, *reached.address)
     else:
         made.type = ClusterDiscoveryType.EDS
         made.eds_cluster_config = ClusterEdsClusterConfig(eds_config=ads())
@@ -61,12 +61,15 @@ def cluster(reached: ReachedBackend) -> Cluster:
     return made
 
 
-def found_by_dns(made: Cluster, host: str, port: int) -> None:
-    """Lets DNS find the endpoints of `made`: all addresses of `host`."""
-    made.cluster_type = ClusterCustomClusterType(
-        name="envoy.clusters.dns",
-        typed_config=pack(DnsCluster(dns_lookup_family=DnsLookupFamily.V4_PREFERRED)),
-    )
+def found_at(made: Cluster, host: str, port: int) -> None:
+    """Lets `made` have its endpoints at an IP address, or at all addresses that DNS has for a name."""
+    if is_ip_address(host):
+        made.type = ClusterDiscoveryType.STATIC
+    else:
+        made.cluster_type = ClusterCustomClusterType(
+            name="envoy.clusters.dns",
+            typed_config=pack(DnsCluster(dns_lookup_family=DnsLookupFamily.V4_PREFERRED)),
+        )
     address = Address(socket_address=SocketAddress(address=host, port_value=port))
     found = LbEndpoint(endpoint=Endpoint(address=address, hostname=host))
     made.load_assignment = ClusterLoadAssignment(
@@ -81,7 +84,7 @@ def external_cluster(host: ExternalHost) -> Cluster:
         connect_timeout=_CONNECT_TIMEOUT,
         typed_extension_protocol_options=protocol_options(host.protocol),
     )
-    found_by_dns(made, host.host, host.port)
+    found_at(made, host.host, host.port)
     if host.tls:
         made.transport_socket = tls.upstream(Tls(host.host, ca=host.ca))
     return made

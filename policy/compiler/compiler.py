@@ -18,15 +18,17 @@ from policy.compiler import names
 from policy.compiler.clusters import cluster, external_cluster
 from policy.compiler.endpoints import load_assignment
 from policy.compiler.http_filters import needs
-from policy.compiler.inputs import ExternalHost, HttpListener, RoutedRule, StreamListener
+from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.routes import route_configuration
-from policy.compiler.routing import Routing
+from policy.compiler.routing import RoutedPort, Routing
+from policy.compiler.sidecars import sidecar_ports
 from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
 from policy.identities import Identities, NoIdentities, secret_of
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
 from registry.model import ServiceKey
 from xds.resource import Resource
@@ -55,7 +57,8 @@ class Compiler:
         return self._identities
 
     def compile(self, mesh: Mesh) -> Mapping[str, Snapshot]:
-        """The snapshot of each Gateway's group. A group whose content is as it was keeps the identical snapshot."""
+        """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
+        it was keeps the identical snapshot."""
         self._generation += 1
         documents = Documents.of(mesh)
         mesh = with_external(mesh, documents.all(ExternalService))
@@ -63,7 +66,11 @@ class Compiler:
         snapshots = {}
         for gateway in documents.all(Gateway):
             group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._gateway(documents, routing, gateway))
+            snapshots[group] = self._snapshot(group, self._group(routing, str(gateway.key), routing.ports(gateway)))
+        for sidecar in documents.all(Sidecar):
+            group = names.sidecar_group(sidecar.key)
+            ports = sidecar_ports(routing, documents, sidecar)
+            snapshots[group] = self._snapshot(group, self._group(routing, str(sidecar.key), ports))
         self._forget()
         return MappingProxyType(snapshots)
 
@@ -87,12 +94,15 @@ class Compiler:
         oldest = self._generation - _GENERATIONS
         self._resources = {key: entry for key, entry in self._resources.items() if entry[0] > oldest}
 
-    def _gateway(self, documents: Documents, routing: Routing, gateway: Gateway) -> Iterator[Resource]:
+    def _group(self, routing: Routing, origin: str, ports: Iterable[RoutedPort]) -> Iterator[Resource]:
+        """The resources of the proxies that listen on `ports`; `origin` is the document that says so."""
         backends: set[Backend] = set()
         external: set[ExternalHost] = set()
-        origin = str(gateway.key)
+        local: dict[Backend, ReachedBackend] = {}
         made: list[Resource] = []
-        for port in routing.ports(gateway):
+        for port in ports:
+            if port.local is not None:
+                local[port.local.backend] = port.local
             policies = (word for chain in port.bound.chains for word in chain.policies.origins)
             made.append(
                 self._made(port.bound, _distinct(origin, *port.streams, *policies), partial(envoy_listener, port.bound))
@@ -118,8 +128,9 @@ class Compiler:
                                     external.add(need)
                                 case ServiceKey():
                                     backends.add(routing.backend(*need))
-        for backend in sorted(backends, key=str):
-            made.extend(self._backend(documents, routing, backend))
+        for backend in sorted(backends - local.keys(), key=str):
+            made.extend(self._backend(routing, backend))
+        made.extend(self._made(reached, (origin,), partial(cluster, reached)) for _, reached in sorted(local.items()))
         made.extend(
             self._made(host, (origin,), partial(external_cluster, host))
             for host in sorted(external, key=lambda host: host.name)
@@ -127,7 +138,7 @@ class Compiler:
         yield from made
         yield from self._secrets(made)
 
-    def _backend(self, documents: Documents, routing: Routing, backend: Backend) -> Iterator[Resource]:
+    def _backend(self, routing: Routing, backend: Backend) -> Iterator[Resource]:
         reached, origins = routing.reached(backend)
         yield self._made(reached, origins, partial(cluster, reached))
         if reached.address is None and reached.trusted:
@@ -164,7 +175,7 @@ class Compiler:
 
 def _origins(rules: Iterable[RoutedRule]) -> Iterator[str]:
     for rule in rules:
-        yield str(rule.route.key)
+        yield rule.origin
         yield from rule.policies.origins
 
 

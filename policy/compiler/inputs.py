@@ -22,6 +22,7 @@ class RoutedRule:
 
     backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
     leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
+    implied: whether nobody wrote the route: it is what a service of its name has for its callers.
     """
 
     route: HTTPRoute | GRPCRoute
@@ -30,6 +31,12 @@ class RoutedRule:
     policies: Effective
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
+    implied: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What says so, in words."""
+        return f"Service {ServiceKey(*self.route.key[1:])}" if self.implied else str(self.route.key)
 
     @property
     def rule(self) -> HTTPRouteRule:
@@ -38,10 +45,12 @@ class RoutedRule:
 
 @dataclass(frozen=True, slots=True)
 class RoutedHost:
-    """A hostname ("*": any other) with all rules that requests for it may meet, in the order of their documents."""
+    """A hostname ("*": any other) with all rules that requests for it may meet, in the order of their documents.
+    aliases: further names for it."""
 
     hostname: str
     rules: tuple[RoutedRule, ...]
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,8 @@ class HttpListener:
 
     asked: per HTTP filter whose configuration depends on it, by name, what rules ask of it, without repetition.
     server_names: the names asked for by SNI that it is for; none means any other.
-    certificates: with any, TLS ends here.
+    certificates: with any, TLS ends here. clients: whose authorities a client's certificate must come from, if it must
+        show one.
     """
 
     name: str
@@ -59,23 +69,25 @@ class HttpListener:
     asked: tuple[tuple[str, tuple[Hashable, ...]], ...]
     server_names: tuple[str, ...] = ()
     certificates: tuple[Identity, ...] = ()
+    clients: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StreamListener:
     """What one TCP proxy carries: the connections of one TCPRoute or TLSRoute, to `targets` by weight. `name` is for
-    statistics; server_names and certificates as above."""
+    statistics; the others as above."""
 
     name: str
     targets: tuple[tuple[Backend, int], ...]
     policies: Effective
     server_names: tuple[str, ...] = ()
     certificates: tuple[Identity, ...] = ()
+    clients: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BoundPort:
-    """An Envoy listener: a port of a Gateway on `addresses` (all of the machine's, if there are none)."""
+    """An Envoy listener: a port of a Gateway or a sidecar, on `addresses` (all of the machine's, if there are none)."""
 
     name: str
     addresses: tuple[str, ...]
@@ -91,13 +103,15 @@ class BoundPort:
 @dataclass(frozen=True, slots=True)
 class Tls:
     """TLS to a server. sni: the name that is asked for. names, uris: of which the certificate must have one (the SNI,
-    if there are none). trust: whose authorities are believed; None: PEM in `ca`, or those of the proxy's machine."""
+    if there are none). trust: whose authorities are believed; None: PEM in `ca`, or those of the proxy's machine.
+    identity: who the proxy itself proves to be, if anybody."""
 
     sni: str
     names: tuple[str, ...] = ()
     uris: tuple[str, ...] = ()
     trust: Identity | None = None
     ca: str | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)

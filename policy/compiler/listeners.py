@@ -59,7 +59,7 @@ def _filter_chain(chain: HttpListener | StreamListener) -> FilterChain:
         made.filter_chain_match = FilterChainMatch(server_names=list(chain.server_names))
     if chain.certificates:
         alpn = tls.HTTP_PROTOCOLS if isinstance(chain, HttpListener) else ()
-        made.transport_socket = tls.socket(tls.downstream(chain.certificates, alpn=alpn))
+        made.transport_socket = tls.socket(tls.downstream(chain.certificates, alpn=alpn, clients=chain.clients))
     return made
 
 

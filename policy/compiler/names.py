@@ -11,6 +11,11 @@ def group(gateway: DocumentKey) -> str:
     return f"{gateway.namespace}/{gateway.name}"
 
 
+def sidecar_group(sidecar: DocumentKey) -> str:
+    """The group of the proxies beside a service's instances."""
+    return f"sidecar/{sidecar.namespace}/{sidecar.name}"
+
+
 def listener(gateway: DocumentKey, port: int) -> str:
     """An Envoy listener: all of a Gateway's listeners on one port. Of a plain HTTP port, its routes, too."""
     return f"{gateway.namespace}/{gateway.name}/{port}"

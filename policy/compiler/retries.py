@@ -31,7 +31,7 @@ def on_action(action: RouteAction, routed: RoutedRule) -> None:
     policy, own, timeouts = routed.policies.one(RetryPolicy), routed.rule.retry, routed.rule.timeouts
     if own is not None:
         retry = _of_rule(own)
-    elif policy is not None:
+    elif policy is not None and policy.spec.retries:
         retry = _of_policy(policy.spec)
     else:
         return

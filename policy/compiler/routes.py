@@ -33,7 +33,8 @@ def route_configuration(name: str, hosts: Sequence[RoutedHost]) -> RouteConfigur
     return RouteConfiguration(
         name=name,
         virtual_hosts=[
-            VirtualHost(name=host.hostname, domains=[host.hostname], routes=_routes(host.rules)) for host in hosts
+            VirtualHost(name=host.hostname, domains=[host.hostname, *host.aliases], routes=_routes(host.rules))
+            for host in hosts
         ],
     )
 
@@ -51,7 +52,7 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     edits = header_edits(rule.filters)
     prefix = match.path.value if match.path.type == "PathPrefix" else None
     route = Route(
-        name=f"{routed.route.key} rule {routed.index} match {number}",
+        name=f"{routed.origin} rule {routed.index} match {number}",
         match=route_match(match),
         request_headers_to_add=edits.request_headers_to_add,
         request_headers_to_remove=edits.request_headers_to_remove,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from policy.attachment import ANY_HOST, served_hosts, served_streams
 from policy.backend_tls import BackendTLSPolicy
@@ -25,11 +25,13 @@ from registry.model import Service, ServiceKey
 
 @dataclass(frozen=True, slots=True)
 class RoutedPort:
-    """A port, the hosts of each of its route configurations by name, and the documents that its streams come from."""
+    """A port, the hosts of each of its route configurations by name, and the documents that its streams come from.
+    local: the application beside the proxy, where that is what the port leads to."""
 
     bound: BoundPort
     hosts: Mapping[str, tuple[RoutedHost, ...]]
-    streams: tuple[str, ...] = field(default=())
+    streams: tuple[str, ...] = ()
+    local: ReachedBackend | None = None
 
 
 class Routing:
@@ -105,6 +107,9 @@ class Routing:
         origin = str(external.key) if external is not None else f"Service {backend.service}"
         return reached, (origin, *policies.origins)
 
+    def is_external(self, backend: Backend) -> bool:
+        return self._external(backend) is not None
+
     def _external(self, backend: Backend) -> ExternalService | None:
         return self._documents.get(ExternalService, *backend.service)
 
@@ -139,7 +144,7 @@ class Routing:
                     backends,
                     attachments.on_rule(gateway.key, host.listener.name, route.key, route.rule_names[index]),
                     mirrors,
-                    any(self._external(backend) is not None for backend in backends),
+                    any(self.is_external(backend) for backend in backends),
                 )
                 for route in host.routes
                 for index, (backends, mirrors) in enumerate(self.rules(route))

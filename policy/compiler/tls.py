@@ -35,14 +35,20 @@ HTTP_PROTOCOLS = ("h2", "http/1.1")
 _PARAMETERS = TlsParameters(tls_minimum_protocol_version=TlsParametersTlsProtocol.TLSv1_2)
 
 
-def downstream(certificates: Iterable[Identity], *, alpn: Iterable[str] = ()) -> DownstreamTlsContext:
-    """TLS that ends at a listener, which is the server of `certificates`."""
+def downstream(
+    certificates: Iterable[Identity], *, alpn: Iterable[str] = (), clients: Identity | None = None
+) -> DownstreamTlsContext:
+    """TLS that ends at a listener, which is the server of `certificates`. With `clients`, a client must show a
+    certificate of that identity's authorities."""
+    common = CommonTlsContext(
+        tls_params=_PARAMETERS,
+        tls_certificate_sds_secret_configs=[by_sds(identity.certificate_secret) for identity in certificates],
+        alpn_protocols=list(alpn),
+    )
+    if clients is not None:
+        common.validation_context_sds_secret_config = by_sds(clients.trust_secret)
     return DownstreamTlsContext(
-        common_tls_context=CommonTlsContext(
-            tls_params=_PARAMETERS,
-            tls_certificate_sds_secret_configs=[by_sds(identity.certificate_secret) for identity in certificates],
-            alpn_protocols=list(alpn),
-        )
+        common_tls_context=common, require_client_certificate=True if clients is not None else None
     )
 
 
@@ -50,6 +56,8 @@ def upstream(wanted: Tls) -> TransportSocket:
     """TLS to a server that proves to be what `wanted` says."""
     context = CertificateValidationContext(match_typed_subject_alt_names=_names(wanted))
     common = CommonTlsContext(tls_params=_PARAMETERS)
+    if wanted.identity is not None:
+        common.tls_certificate_sds_secret_configs = [by_sds(wanted.identity.certificate_secret)]
     if wanted.trust is not None:
         common.combined_validation_context = CommonTlsContextCombinedCertificateValidationContext(
             default_validation_context=context,
