@@ -42,7 +42,7 @@ from controlplane.proxy import EnvoyProcess
 from policy.backends import Backend
 from policy.compiler.clusters import cluster
 from policy.compiler.endpoints import load_assignment
-from policy.compiler.inputs import HttpListener, ReachedBackend
+from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend
 from policy.compiler.listeners import listener
 from policy.effective import NOTHING
 from policy.reading import read_documents
@@ -150,7 +150,7 @@ def _base(port: int) -> list[Resource]:
     return [
         Resource.of(cluster(ReachedBackend(_BACKEND, Protocol.HTTP, NOTHING))),
         Resource.of(load_assignment(str(_BACKEND), ())),
-        Resource.of(listener(HttpListener(_NAME, ("127.0.0.1",), port, NOTHING, ()))),
+        Resource.of(listener(BoundPort(_NAME, ("127.0.0.1",), port, (HttpListener(_NAME, NOTHING, ()),)))),
     ]
 
 

@@ -23,6 +23,7 @@ from controlplane.admin import SERVICE_NAME, AdminServicer
 from controlplane.admission.admission import Admission
 from controlplane.admission.refusal import Check
 from controlplane.auth import BearerToken
+from controlplane.certificates import FileIdentities
 from controlplane.config import Config
 from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
@@ -101,7 +102,10 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
     """A control plane that serves while the context lasts."""
     async with await Store.open(config.state) as store:
         mesh = await store.load()
-        cache, fleet, events, compiler = SnapshotCache(), Fleet(), EventBus(), Compiler()
+        identities = FileIdentities(config.certificates) if config.certificates is not None else None
+        if identities is not None:
+            identities.reload()
+        cache, fleet, events, compiler = SnapshotCache(), Fleet(), EventBus(), Compiler(identities)
 
         def tell(what: Revision | Published | FleetEvent) -> None:
             if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody
@@ -159,7 +163,9 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             access_log=None,
         )
         async with asyncio.TaskGroup() as tasks:
-            loop = tasks.create_task(reconciler.run())
+            loops = [tasks.create_task(reconciler.run())]
+            if identities is not None:
+                loops.append(tasks.create_task(identities.watch(lambda: reconciler.offer(operations.mesh))))
             try:
                 admin_port = await _start_admin(admin, config)
                 xds_port = await _start_xds(ads, config)
@@ -173,7 +179,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())
-                loop.cancel()
+                for loop in loops:
+                    loop.cancel()
 
 
 def parsers(config: Config) -> Sequence[Parser]:

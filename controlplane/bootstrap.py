@@ -33,9 +33,10 @@ class Variant(enum.Enum):
 class BootstrapOptions:
     """What differs from proxy to proxy.
 
-    group: "NAMESPACE/GATEWAY", Envoy's `node.cluster`.
+    group: "NAMESPACE/GATEWAY" or "sidecar/NAMESPACE/SERVICE", Envoy's `node.cluster`.
     xds_host: the control plane's name or IP address.
     admin_port: on 127.0.0.1; 0 takes a free one.
+    region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
     metrics_interval: between two exports of metrics; how often load is reported, the control plane says.
     """
@@ -50,6 +51,8 @@ class BootstrapOptions:
     metrics_sink: bool = False
     metrics_interval: timedelta = timedelta(seconds=10)
     metadata: Labels = ()
+    region: str = ""
+    zone: str = ""
 
     def __post_init__(self) -> None:
         for name in ("node_id", "group", "xds_host"):
@@ -78,6 +81,8 @@ def render(options: BootstrapOptions) -> str:
         "node_id": options.node_id,
         "group": options.group,
         "metadata": dict(options.metadata),
+        "region": options.region,
+        "zone": options.zone,
         "admin_port": options.admin_port,
         "api_type": options.variant.value,
         "xds_host": options.xds_host,
@@ -85,6 +90,8 @@ def render(options: BootstrapOptions) -> str:
         "metrics_interval": f"{options.metrics_interval.total_seconds():.3f}s",
     }
     template = yaml.safe_load(_template())
+    if not (options.region or options.zone):
+        del template["node"]["locality"]
     if not options.load_reports:
         del template["cluster_manager"]
     if not options.metrics_sink:

@@ -31,6 +31,7 @@ class Config:
     xds_max_age: after about so many seconds a proxy is sent elsewhere, so that replicas even out; 0 for never.
     xds_max_streams, xds_max_streams_per_node: how many streams there may be.
     xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
+    certificates: a folder of certificates for listeners and services, NAMESPACE/NAME/{tls.crt, tls.key, ca.crt}.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
@@ -54,6 +55,7 @@ class Config:
     admin_tls_key: Path | None = None
     console_address: str | None = None
     state: Path = Path(".apg/mesh.db")
+    certificates: Path | None = None
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
@@ -73,6 +75,8 @@ class Config:
         _pair("admin_tls_cert", self.admin_tls_cert, "admin_tls_key", self.admin_tls_key)
         if self.xds_client_ca is not None and self.xds_tls_cert is None:
             raise ConfigError("xds_client_ca: got one without xds_tls_cert, want both: clients are checked over TLS")
+        if self.certificates is not None and not self.certificates.is_dir():
+            raise ConfigError(f"certificates: got {self.certificates}, want a folder that exists")
         if self.log_level not in _LEVELS:
             raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
         if self.check not in _CHECKS:

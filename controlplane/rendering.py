@@ -11,7 +11,7 @@ from betterproto2 import Casing, Message
 
 from registry.model import Document
 from xds.resource import Resource
-from xds.resource_types import ResourceType
+from xds.resource_types import SECRET, ResourceType
 
 
 def document_yaml(document: Document | None) -> str:
@@ -24,9 +24,12 @@ def document_yaml(document: Document | None) -> str:
 
 
 def resource_yaml(resource: Resource | None) -> str:
-    """An Envoy resource with the field names of Envoy's documentation; "" for None."""
+    """An Envoy resource with the field names of Envoy's documentation; "" for None. Of a secret it says which one it
+    is, and not what."""
     if resource is None:
         return ""
+    if resource.type is SECRET:
+        return _yaml({"name": resource.name, "content": f"not shown; version {resource.version}"})
     return _yaml(_message_class(resource.type).parse(resource.body).to_dict(casing=Casing.SNAKE))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 from pydantic import Field, model_validator
 
 from policy.errors import Problem
+from policy.identities import Identity
 from policy.shapes import LIST, BaseDocument, ObjectName, Port, Shape
 
 POLICY_API = "apg.mesh/v1"
@@ -83,6 +84,10 @@ class AttachedPolicy(BaseDocument):
     def backend_refs(self) -> Iterator[tuple[str, BackendReference]]:
         """The services that it names beside its targets, each with its path in the document: they are checked as a
         route's are."""
+        return iter(())
+
+    def authorities(self) -> Iterator[tuple[str, Identity]]:
+        """The identities whose trust bundles it needs, each with its path in the document."""
         return iter(())
 
     def findings(self) -> Iterator[Problem | str]:

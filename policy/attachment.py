@@ -1,53 +1,81 @@
-"""Which hostnames a Gateway's port serves, each by which listener and with which routes."""
+"""Which hostnames a Gateway's listeners serve, and with which routes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from policy.documents import Documents
 from policy.gateway import Gateway, Listener
-from policy.http_route import HTTPRoute, ParentReference
+from policy.grpc_route import GRPCRoute
+from policy.http_route import HTTPRoute
+from policy.route import ParentReference, Route
+from policy.stream_route import StreamRoute
 
 ANY_HOST = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class ServedHost:
-    """A hostname of one port ("*" stands for any other), the listener that serves it, and that listener's routes for
-    it, sorted by namespace and name."""
+    """A hostname ("*" stands for any other), the listener that serves it, and that listener's routes for it, sorted by
+    kind, namespace and name."""
 
     hostname: str
     listener: Listener
-    routes: tuple[HTTPRoute, ...]
+    routes: tuple[HTTPRoute | GRPCRoute, ...]
 
 
-def served_hosts(documents: Documents, gateway: Gateway, port: int) -> tuple[ServedHost, ...]:
-    """The hostnames that `gateway` serves on `port`, sorted.
+@dataclass(frozen=True, slots=True)
+class ServedStream:
+    """A route of whole connections, and those of its hostnames (SNI; "*": any) that no other took before."""
+
+    route: StreamRoute
+    hostnames: tuple[str, ...]
+
+
+def served_hosts(
+    documents: Documents, gateway: Gateway, listeners: Sequence[Listener], *, rivals: Sequence[Listener]
+) -> tuple[ServedHost, ...]:
+    """The hostnames that `listeners` of `gateway` serve by HTTP, sorted. rivals: all listeners of their port.
 
     Gateway API, Listener: a request is the most specific listener's alone, so `*.example` gets nothing that
     `shop.example` could take, also where `shop.example` has no route for it.
     """
-    listeners = [listener for listener in gateway.spec.listeners if listener.port == port]
-    found: dict[str, tuple[Listener, dict[HTTPRoute, None]]] = {}
+    found: dict[str, tuple[Listener, dict[HTTPRoute | GRPCRoute, None]]] = {}
     if len(listeners) > 1:
         found = {listener.hostname or ANY_HOST: (listener, {}) for listener in listeners}
-    for route in documents.routes_of(gateway):
-        for listener, hostname in _shared(gateway, listeners, route):
-            if owner(listeners, hostname) is listener:
-                found.setdefault(hostname, (listener, {}))[1][route] = None
+    for route, listener, hostname in _shared(documents, gateway, listeners, rivals):
+        if isinstance(route, HTTPRoute | GRPCRoute):
+            found.setdefault(hostname, (listener, {}))[1][route] = None
     return tuple(ServedHost(name, listener, tuple(routes)) for name, (listener, routes) in sorted(found.items()))
 
 
-def _shared(gateway: Gateway, listeners: Sequence[Listener], route: HTTPRoute) -> list[tuple[Listener, str]]:
-    return [
-        (listener, hostname)
-        for parent in route.spec.parent_refs
-        if refers_to(route, parent, gateway)
-        for listener in listeners
-        if selects(parent, listener) and admits(gateway, listener, route)
-        for hostname in shared_hostnames(listener.hostname, route.spec.hostnames)
-    ]
+def served_streams(
+    documents: Documents, gateway: Gateway, listener: Listener, *, rivals: Sequence[Listener]
+) -> tuple[ServedStream, ...]:
+    """The TLSRoutes or TCPRoutes of `listener`, sorted by namespace and name. Of two that want the same hostname the
+    first has it."""
+    found: dict[StreamRoute, list[str]] = {}
+    taken: set[str] = set()
+    for route, _, hostname in _shared(documents, gateway, [listener], rivals):
+        if isinstance(route, StreamRoute) and hostname not in taken:
+            taken.add(hostname)
+            found.setdefault(route, []).append(hostname)
+    return tuple(ServedStream(route, tuple(sorted(hostnames))) for route, hostnames in found.items())
+
+
+def _shared(
+    documents: Documents, gateway: Gateway, listeners: Sequence[Listener], rivals: Sequence[Listener]
+) -> Iterator[tuple[Route, Listener, str]]:
+    for route in documents.routes_of(gateway):
+        for parent in route.spec.parent_refs:
+            if not refers_to(route, parent, gateway):
+                continue
+            for listener in listeners:
+                if selects(parent, listener) and admits(gateway, listener, route):
+                    for hostname in shared_hostnames(listener.hostname, route.hostnames):
+                        if owner(rivals, hostname) is listener:
+                            yield route, listener, hostname
 
 
 def owner(listeners: Sequence[Listener], hostname: str) -> Listener:
@@ -62,9 +90,10 @@ def owner(listeners: Sequence[Listener], hostname: str) -> Listener:
     return max(fitting, key=lambda listener: (listener.hostname == hostname, len(listener.hostname or "")))
 
 
-def refers_to(route: HTTPRoute, parent: ParentReference, gateway: Gateway) -> bool:
+def refers_to(route: Route, parent: ParentReference, gateway: Gateway) -> bool:
     """Whether `parent`, in `route`, means `gateway`. A reference without a namespace means the route's own."""
-    return (parent.namespace or route.key.namespace, parent.name) == (gateway.key.namespace, gateway.key.name)
+    named = (parent.kind, parent.namespace or route.key.namespace, parent.name)
+    return named == (Gateway.KIND, gateway.key.namespace, gateway.key.name)
 
 
 def selects(parent: ParentReference, listener: Listener) -> bool:
@@ -72,8 +101,12 @@ def selects(parent: ParentReference, listener: Listener) -> bool:
     return parent.section_name in (None, listener.name) and parent.port in (None, listener.port)
 
 
-def admits(gateway: Gateway, listener: Listener, route: HTTPRoute) -> bool:
-    """Whether `listener` takes routes of the route's namespace (`allowedRoutes`)."""
+def admits(gateway: Gateway, listener: Listener, route: Route) -> bool:
+    """Whether `listener` takes routes of the route's kind and namespace (`allowedRoutes`)."""
+    return route.key.kind in listener.route_kinds and admits_namespace(gateway, listener, route)
+
+
+def admits_namespace(gateway: Gateway, listener: Listener, route: Route) -> bool:
     return listener.allows_all_namespaces or route.key.namespace == gateway.key.namespace
 
 

@@ -7,11 +7,14 @@ from collections.abc import Collection, Iterator
 from policy.attached import AttachedPolicy, BackendReference
 from policy.backends import Backend, resolve, splits, standing
 from policy.errors import Problem
-from policy.http_route import HTTPBackendRef, HTTPRoute
+from policy.external_service import ExternalService
 from policy.problems import listed, nearest
+from policy.reference_grant import Grants
+from policy.route import BackendRef, Route
 from policy.shapes import BaseDocument
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import ItemKey, ServiceKey
+from registry.model import DocumentKey, ItemKey, ServiceKey
 
 _SUGGESTIONS = 4
 """Looking for a name that is near takes about 0.1 s among 10,000, and a file may name thousands that do not exist."""
@@ -20,8 +23,9 @@ _SUGGESTIONS = 4
 class BackendRefs:
     """Judges backendRefs against a mesh; `changed` as for `validate`."""
 
-    def __init__(self, mesh: Mesh, *, changed: Collection[ItemKey] | None) -> None:
+    def __init__(self, mesh: Mesh, grants: Grants, *, changed: Collection[ItemKey] | None) -> None:
         self._mesh = mesh
+        self._grants = grants
         self._changed = frozenset(changed) if changed is not None else None
         self._resolved: dict[tuple[ServiceKey, bool], Backend | None] = {}
         self._wanted: dict[ServiceKey, tuple[str, str]] = {}
@@ -29,11 +33,10 @@ class BackendRefs:
         self._names: dict[str, list[str]] = {}
         self._suggestions = 0
 
-    def findings(self, route: HTTPRoute) -> Iterator[Problem | str]:
+    def findings(self, route: Route | Sidecar) -> Iterator[Problem | str]:
         """What is wrong with the backendRefs of `route`, and, as text, what is worth a look."""
-        for rule_index, rule in enumerate(route.spec.rules):
-            for ref_index, ref in enumerate(rule.backend_refs):
-                yield from self._finding(route, ref, f"spec.rules[{rule_index}].backendRefs[{ref_index}]")
+        for where, ref in route.backend_refs():
+            yield from self._finding(route, ref, where)
 
     def findings_of_policy(self, policy: AttachedPolicy) -> Iterator[Problem | str]:
         """The same for the services that an attached policy names."""
@@ -43,8 +46,12 @@ class BackendRefs:
     def _finding(self, route: BaseDocument, ref: BackendReference, where: str) -> Iterator[Problem | str]:
         document, home = str(route.key), route.key.namespace
         name = ServiceKey(ref.namespace or home, ref.name)
-        if name.namespace != home:
-            want = f"a service in {home}: no ReferenceGrant exists yet"
+        if not self._grants.allow(route, kind="Service", namespace=name.namespace, name=name.name):
+            # Whether it exists is not told: that is for those to know whom it was granted to.
+            want = (
+                f"a service in {home}, or a ReferenceGrant in {name.namespace} from {route.key.kind} in {home} "
+                f"to Service {name.name}"
+            )
             yield Problem(document, where, f"{name}, in another namespace", want)
             return
         backend = self._backend(name, fresh=self._is_fresh(route, name))
@@ -56,7 +63,7 @@ class BackendRefs:
             want = f"{service.port}, the port of {service.key}, or none"
             yield Problem(document, f"{where}.port", str(ref.port), want)
         if not self._is_served(backend):
-            idle = isinstance(ref, HTTPBackendRef) and not ref.weight
+            idle = isinstance(ref, BackendRef) and not ref.weight
             share = "if it had weight, it would get" if idle else "its share of requests gets"
             yield f"{document}: {where}: {backend} has no endpoints: {share} 503"
 
@@ -73,7 +80,9 @@ class BackendRefs:
 
     def _is_served(self, backend: Backend) -> bool:
         if backend not in self._served:
-            self._served[backend] = any(backend.among(self._mesh.endpoints.get(backend.service, {}).values()))
+            external = DocumentKey(ExternalService.KIND, *backend.service) in self._mesh.documents
+            instances = self._mesh.endpoints.get(backend.service, {}).values()
+            self._served[backend] = external or any(backend.among(instances))
         return self._served[backend]
 
     def _missing(self, name: ServiceKey) -> tuple[str, str]:

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from policy.attached import AttachedPolicy
 from policy.effective import Attachments
 from policy.gateway import Gateway
-from policy.http_route import HTTPRoute
-from policy.kinds import POLICY_KINDS, typed
+from policy.kinds import POLICY_KINDS, ROUTE_KINDS, typed
+from policy.reference_grant import Grants, ReferenceGrant
+from policy.route import Route
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
-from registry.model import DocumentKey
+from registry.model import DocumentKey, ServiceKey
 
 DocumentT = TypeVar("DocumentT", bound=BaseDocument)
 
@@ -65,18 +66,32 @@ class Documents:
         return Attachments(self.policies)
 
     @cached_property
-    def _routes_by_gateway(self) -> dict[tuple[str, str], list[HTTPRoute]]:
-        found: dict[tuple[str, str], list[HTTPRoute]] = {}
-        for route in self.all(HTTPRoute):
-            for key in dict.fromkeys(
-                (ref.namespace or route.key.namespace, ref.name) for ref in route.spec.parent_refs
-            ):
+    def grants(self) -> Grants:
+        """What documents of one namespace may name in another."""
+        return Grants(self.all(ReferenceGrant))
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The routes of all kinds, sorted by kind, namespace and name."""
+        return tuple(route for kind in ROUTE_KINDS for route in self.all(kind))
+
+    @cached_property
+    def _routes_by_parent(self) -> dict[tuple[str, str, str], list[Route]]:
+        found: dict[tuple[str, str, str], list[Route]] = {}
+        for route in self.routes:
+            home = route.key.namespace
+            parents = ((ref.kind, ref.namespace or home, ref.name) for ref in route.spec.parent_refs)
+            for key in dict.fromkeys(parents):
                 found.setdefault(key, []).append(route)
         return found
 
-    def routes_of(self, gateway: Gateway) -> list[HTTPRoute]:
-        """The HTTPRoutes that name `gateway` as a parent, sorted by namespace and name."""
-        return self._routes_by_gateway.get((gateway.key.namespace, gateway.key.name), [])
+    def routes_of(self, parent: Gateway) -> list[Route]:
+        """The routes that name `parent`, sorted by kind, namespace and name."""
+        return self._routes_by_parent.get((parent.key.kind, parent.key.namespace, parent.key.name), [])
+
+    def routes_to(self, service: ServiceKey) -> list[Route]:
+        """The routes that callers of `service` follow, sorted by kind, namespace and name."""
+        return self._routes_by_parent.get(("Service", *service), [])
 
 
 _recent: deque[tuple[Any, Documents]] = deque(maxlen=4)

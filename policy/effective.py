@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from policy.attached import AttachedPolicy, Target
 from policy.backends import Backend
-from registry.model import DocumentKey
+from registry.model import DocumentKey, ServiceKey
 
 PolicyT = TypeVar("PolicyT", bound=AttachedPolicy)
 
@@ -90,6 +90,15 @@ class Attachments:
             return NOTHING
         service = Target("Service", *backend.service)
         targets = [service] if backend.version is None else [service, service._replace(section=backend.version)]
+        return self._effective(targets)
+
+    def on_call(self, service: ServiceKey, route: DocumentKey, rule: str | None) -> Effective:
+        """For calls to a service that a sidecar routes by a route's rule: rule > route > Service."""
+        if not self._by_target:
+            return NOTHING
+        targets = [Target("Service", *service), Target(*route)]
+        if rule is not None:
+            targets.append(Target(*route, rule))
         return self._effective(targets)
 
     def _effective(self, targets: Iterable[Target]) -> Effective:

@@ -1,4 +1,4 @@
-"""Gateway (Gateway API v1): where proxies listen. HTTP only, for now."""
+"""Gateway (Gateway API v1): where proxies listen, with which protocol and certificates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from policy.shapes import LIST, BaseDocument, Hostname, ObjectName, Port, Shape
+from policy.shapes import LIST, BaseDocument, Hostname, NamespaceName, ObjectName, Port, Shape
 
 
 def _ip_address(value: str) -> str:
@@ -18,8 +18,8 @@ def _ip_address(value: str) -> str:
 
 
 def _served(value: object) -> object:
-    if value in ("HTTPS", "TLS", "TCP", "UDP"):
-        raise ValueError(f"HTTP: {value} is not served yet")
+    if value == "UDP":
+        raise ValueError("HTTP, HTTPS, TLS or TCP: UDP is not served yet")
     return value
 
 
@@ -27,10 +27,50 @@ class RouteNamespaces(Shape):
     from_: Literal["Same", "All"] = Field(default="Same", alias="from")
 
 
+class RouteGroupKind(Shape):
+    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+    kind: Literal["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"]
+
+
 class AllowedRoutes(Shape):
     """Which routes may attach to a listener."""
 
     namespaces: RouteNamespaces = RouteNamespaces()
+    kinds: Annotated[tuple[RouteGroupKind, ...], LIST, Field(max_length=8)] = ()
+
+
+class SecretObjectReference(Shape):
+    """A certificate chain with its key: an identity (policy/identities.py)."""
+
+    group: Literal[""] = ""
+    kind: Literal["Secret"] = "Secret"
+    name: ObjectName
+    namespace: NamespaceName | None = None
+
+
+class ListenerTLS(Shape):
+    """Terminate: the proxy is the server of `certificateRefs`. Passthrough: the backend is."""
+
+    mode: Literal["Terminate", "Passthrough"] = "Terminate"
+    certificate_refs: Annotated[tuple[SecretObjectReference, ...], LIST, Field(max_length=8)] = ()
+
+    @model_validator(mode="after")
+    def _certificates_where_tls_ends(self) -> ListenerTLS:
+        if self.mode == "Terminate" and not self.certificate_refs:
+            raise ValueError("certificateRefs for the mode Terminate")
+        if self.mode == "Passthrough" and self.certificate_refs:
+            raise ValueError("no certificateRefs for the mode Passthrough: the backend has the certificate")
+        return self
+
+
+_ROUTES: dict[tuple[str, str | None], tuple[str, ...]] = {
+    ("HTTP", None): ("HTTPRoute", "GRPCRoute"),
+    ("HTTPS", "Terminate"): ("HTTPRoute", "GRPCRoute"),
+    ("TLS", "Passthrough"): ("TLSRoute",),
+    ("TLS", "Terminate"): ("TLSRoute",),
+    ("TCP", None): ("TCPRoute",),
+}
+"""The kinds of route that fit a protocol and a TLS mode."""
 
 
 class Listener(Shape):
@@ -38,13 +78,47 @@ class Listener(Shape):
 
     name: ObjectName
     port: Port
-    protocol: Annotated[Literal["HTTP"], BeforeValidator(_served)]
+    protocol: Annotated[Literal["HTTP", "HTTPS", "TLS", "TCP"], BeforeValidator(_served)]
     hostname: Hostname | None = None
+    tls: ListenerTLS | None = None
     allowed_routes: AllowedRoutes = AllowedRoutes()
+
+    @model_validator(mode="after")
+    def _fits_its_protocol(self) -> Listener:
+        """Gateway API, Listener: what belongs to which protocol."""
+        if self.protocol in ("HTTPS", "TLS") and self.tls is None:
+            raise ValueError(f"tls for the protocol {self.protocol}")
+        if self.protocol in ("HTTP", "TCP") and self.tls is not None:
+            raise ValueError(f"no tls for the protocol {self.protocol}, or the protocol {_WITH_TLS[self.protocol]}")
+        if self.protocol == "TCP" and self.hostname is not None:
+            raise ValueError("no hostname for the protocol TCP: connections do not name one")
+        if self.protocol == "HTTPS" and self.tls is not None and self.tls.mode != "Terminate":
+            raise ValueError("the mode Terminate for HTTPS, or the protocol TLS")
+        fitting = _ROUTES[self.protocol, self.tls.mode if self.tls is not None else None]
+        for item in self.allowed_routes.kinds:
+            if item.kind not in fitting:
+                raise ValueError(f"allowedRoutes.kinds among {', '.join(fitting)} for {self.protocol}")
+        return self
+
+    @property
+    def route_kinds(self) -> tuple[str, ...]:
+        """The kinds of route that may attach."""
+        allowed = {item.kind for item in self.allowed_routes.kinds}
+        fitting = _ROUTES[self.protocol, self.tls.mode if self.tls is not None else None]
+        return tuple(kind for kind in fitting if not allowed or kind in allowed)
+
+    @property
+    def is_http(self) -> bool:
+        return self.protocol in ("HTTP", "HTTPS")
 
     @property
     def allows_all_namespaces(self) -> bool:
         return self.allowed_routes.namespaces.from_ == "All"
+
+
+_WITH_TLS = {"HTTP": "HTTPS", "TCP": "TLS"}
+_SHARED_PORT = {"HTTP": "HTTP", "HTTPS": "TLS", "TLS": "TLS", "TCP": "TCP"}
+"""Protocols of which several listeners can share a port, told apart by hostname: HTTPS and TLS by SNI."""
 
 
 class GatewayAddress(Shape):
@@ -63,6 +137,14 @@ class GatewaySpec(Shape):
         names = [listener.name for listener in self.listeners]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"listeners with names of their own, and {twice[0]} is there twice")
+        protocols: dict[int, str] = {}
+        for listener in self.listeners:
+            protocol = _SHARED_PORT[listener.protocol]
+            if protocols.setdefault(listener.port, protocol) != protocol:
+                raise ValueError(
+                    f"listeners that can share a port (HTTP; or HTTPS and TLS; one TCP), and port {listener.port} has "
+                    f"{protocols[listener.port]} and {listener.protocol}"
+                )
         places = [(listener.port, listener.hostname) for listener in self.listeners]
         for port, hostname in places:
             if places.count((port, hostname)) > 1:

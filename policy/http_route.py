@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import warnings
+from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
 
+from policy.cors import HTTPCORSFilter
+from policy.regex import regex
+from policy.route import BackendObjectReference, BackendRef, Route, RouteSpec
+from policy.session import SessionPersistence
 from policy.shapes import (
     LIST,
-    BaseDocument,
     Duration,
     Hostname,
-    NamespaceName,
     ObjectName,
     Port,
     PreciseHostname,
@@ -22,8 +23,6 @@ from policy.shapes import (
     matching,
 )
 
-GATEWAY_GROUP = "gateway.networking.k8s.io"
-MAX_WEIGHT = 1_000_000
 _MAX_PATH = 1024
 _MAX_VALUE = 4096
 _FORBIDDEN_IN_PATH = ("//", "/./", "/../", "%2f", "%2F", "#")
@@ -42,25 +41,12 @@ def _path(value: str) -> str:
     return value
 
 
-def _regex(value: str) -> str:
-    """Python's `re` stands in for Envoy's RE2, which knows no lookarounds and no backreferences."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what Python may read differently one day, RE2 reads as it does
-            re.compile(value)
-    except (re.error, OverflowError) as error:
-        raise ValueError(f"a regular expression (RE2): {error}") from None
-    except RecursionError:
-        raise ValueError("a regular expression (RE2): too deep a nesting") from None
-    return value
-
-
 def _value_of_its_type(value: str, info: ValidationInfo) -> str:
-    return _regex(value) if info.data.get("type") == "RegularExpression" else value
+    return regex(value) if info.data.get("type") == "RegularExpression" else value
 
 
 def _path_of_its_type(value: str, info: ValidationInfo) -> str:
-    return _regex(value) if info.data.get("type") == "RegularExpression" else _path(value)
+    return regex(value) if info.data.get("type") == "RegularExpression" else _path(value)
 
 
 HeaderName = Annotated[
@@ -144,22 +130,61 @@ class HTTPURLRewrite(Shape):
     path: HTTPPathModifier | None = None
 
 
+class Fraction(Shape):
+    numerator: Annotated[int, Field(ge=0, le=1_000_000)]
+    denominator: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> Fraction:
+        if self.numerator > self.denominator:
+            raise ValueError("a numerator that is not above the denominator")
+        return self
+
+
+class HTTPRequestMirrorFilter(Shape):
+    """A copy of each request, or of a share of them, whose answers nobody waits for."""
+
+    backend_ref: BackendObjectReference
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    fraction: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _one_share(self) -> HTTPRequestMirrorFilter:
+        if self.percent is not None and self.fraction is not None:
+            raise ValueError("percent or fraction, not both")
+        return self
+
+    @property
+    def parts_per_million(self) -> int:
+        if self.percent is not None:
+            return self.percent * 10_000
+        if self.fraction is not None:
+            return round(self.fraction.numerator * 1_000_000 / self.fraction.denominator)
+        return 1_000_000
+
+
 _FILTER_FIELDS = {
     "RequestHeaderModifier": "request_header_modifier",
     "ResponseHeaderModifier": "response_header_modifier",
+    "RequestMirror": "request_mirror",
     "RequestRedirect": "request_redirect",
     "URLRewrite": "url_rewrite",
+    "CORS": "cors",
 }
 
 
 class HTTPRouteFilter(Shape):
     """One filter: the field that its type names, and no other."""
 
-    type: Literal["RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "URLRewrite"]
+    type: Literal[
+        "RequestHeaderModifier", "ResponseHeaderModifier", "RequestMirror", "RequestRedirect", "URLRewrite", "CORS"
+    ]
     request_header_modifier: HTTPHeaderFilter | None = None
     response_header_modifier: HTTPHeaderFilter | None = None
+    request_mirror: HTTPRequestMirrorFilter | None = None
     request_redirect: HTTPRequestRedirect | None = None
     url_rewrite: HTTPURLRewrite | None = None
+    cors: HTTPCORSFilter | None = None
 
     @model_validator(mode="after")
     def _has_what_its_type_names(self) -> HTTPRouteFilter:
@@ -169,21 +194,15 @@ class HTTPRouteFilter(Shape):
         return self
 
 
-class HTTPBackendRef(Shape):
+class HTTPBackendRef(BackendRef):
     """A service, or a version of one, and its share of the rule's requests."""
 
-    group: Literal[""] = ""
-    kind: Literal["Service"] = "Service"
-    namespace: NamespaceName | None = None
-    name: ObjectName
-    port: Port | None = None
-    weight: Annotated[int, Field(ge=0, le=MAX_WEIGHT)] = 1
     filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _only_header_filters(self) -> HTTPBackendRef:
         for item in self.filters:
-            if item.request_redirect is not None or item.url_rewrite is not None:
+            if item.request_header_modifier is None and item.response_header_modifier is None:
                 raise ValueError(f"header modifiers as filters of a backend, and {item.type} belongs to the rule")
         return self
 
@@ -199,6 +218,14 @@ class HTTPRouteTimeouts(Shape):
         return self
 
 
+class HTTPRouteRetry(Shape):
+    """Gateway API, GEP-1731: connections that fail are tried again, and answers with one of `codes`."""
+
+    codes: Annotated[tuple[Annotated[int, Field(ge=400, le=599)], ...], LIST, Field(max_length=32)] = ()
+    attempts: Annotated[int, Field(ge=1, le=10)] | None = None
+    backoff: Duration | None = None
+
+
 class HTTPRouteRule(Shape):
     """Requests that meet any of `matches` go to `backend_refs`, by weight."""
 
@@ -207,14 +234,26 @@ class HTTPRouteRule(Shape):
     filters: Annotated[tuple[HTTPRouteFilter, ...], LIST, Field(max_length=16)] = ()
     backend_refs: Annotated[tuple[HTTPBackendRef, ...], LIST, Field(max_length=16)] = ()
     timeouts: HTTPRouteTimeouts | None = None
+    retry: HTTPRouteRetry | None = None
+    session_persistence: SessionPersistence | None = None
+
+    def references(self, where: str) -> Iterator[tuple[str, BackendObjectReference]]:
+        """All services that it names, each with its path in the document; `where` is the rule's."""
+        for number, ref in enumerate(self.backend_refs):
+            yield f"{where}.backendRefs[{number}]", ref
+        for number, item in enumerate(self.filters):
+            if item.request_mirror is not None:
+                yield f"{where}.filters[{number}].requestMirror.backendRef", item.request_mirror.backend_ref
 
     @model_validator(mode="after")
     def _filters_agree(self) -> HTTPRouteRule:
         types = [item.type for item in self.filters]
-        for type in ("RequestRedirect", "URLRewrite"):
+        for type in ("RequestRedirect", "URLRewrite", "CORS"):
             if types.count(type) > 1:
                 raise ValueError(f"one {type} in a rule")
         redirects = "RequestRedirect" in types
+        if redirects and "RequestMirror" in types:
+            raise ValueError("RequestRedirect or RequestMirror, not both: Envoy mirrors what it sends to a backend")
         if redirects and "URLRewrite" in types:
             raise ValueError("RequestRedirect or URLRewrite, not both")
         if redirects and self.backend_refs:
@@ -230,32 +269,25 @@ class HTTPRouteRule(Shape):
         return self
 
 
-class ParentReference(Shape):
-    """The Gateway, or a listener of it, that a route attaches to."""
-
-    group: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
-    kind: Literal["Gateway"] = "Gateway"
-    namespace: NamespaceName | None = None
-    name: ObjectName
-    section_name: ObjectName | None = None
-    port: Port | None = None
+def rules_with_distinct_names(names: Iterable[str | None]) -> None:
+    """Raises ValueError for a name that two rules have."""
+    given = [name for name in names if name is not None]
+    if twice := next((name for name in given if given.count(name) > 1), None):
+        raise ValueError(f"rules with names of their own, and {twice} is there twice")
 
 
-class HTTPRouteSpec(Shape):
-    parent_refs: Annotated[tuple[ParentReference, ...], LIST, Field(min_length=1, max_length=32)]
+class HTTPRouteSpec(RouteSpec):
     hostnames: Annotated[tuple[Hostname, ...], LIST, Field(max_length=16)] = ()
     rules: Annotated[tuple[HTTPRouteRule, ...], LIST, Field(min_length=1, max_length=16)] = (HTTPRouteRule(),)
 
     @model_validator(mode="after")
     def _distinct_names(self) -> HTTPRouteSpec:
         """Gateway API, HTTPRouteRule.name: unique within the route."""
-        names = [rule.name for rule in self.rules if rule.name is not None]
-        if twice := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"rules with names of their own, and {twice} is there twice")
+        rules_with_distinct_names(rule.name for rule in self.rules)
         return self
 
 
-class HTTPRoute(BaseDocument):
+class HTTPRoute(Route):
     """Routes of HTTP requests."""
 
     KIND: ClassVar[str] = "HTTPRoute"
@@ -264,3 +296,20 @@ class HTTPRoute(BaseDocument):
     api_version: Literal["gateway.networking.k8s.io/v1"] = "gateway.networking.k8s.io/v1"
     kind: Literal["HTTPRoute"] = "HTTPRoute"
     spec: HTTPRouteSpec
+
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        return self.spec.hostnames
+
+    @property
+    def rule_names(self) -> tuple[str | None, ...]:
+        return tuple(rule.name for rule in self.spec.rules)
+
+    @property
+    def http_rules(self) -> tuple[HTTPRouteRule, ...]:
+        """Its rules, as GRPCRoute has them too."""
+        return self.spec.rules
+
+    def backend_refs(self) -> Iterator[tuple[str, BackendObjectReference]]:
+        for index, rule in enumerate(self.spec.rules):
+            yield from rule.references(f"spec.rules[{index}]")

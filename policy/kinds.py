@@ -8,27 +8,46 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
+from policy.backend_tls import BackendTLSPolicy
+from policy.external_service import ExternalService
 from policy.gateway import Gateway
+from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
+from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
+from policy.route import Route
 from policy.shapes import BaseDocument
+from policy.sidecar import Sidecar
+from policy.stream_route import TCPRoute, TLSRoute
 from registry.mesh import Mesh
 from registry.model import Document
 
 PolicyDocument: TypeAlias = BaseDocument
 
 _TABLE: tuple[type[BaseDocument], ...] = (
+    # what exists beside the registry
+    ExternalService,
+    Sidecar,
     # Gateway API
     Gateway,
+    GRPCRoute,
     HTTPRoute,
+    ReferenceGrant,
+    TCPRoute,
+    TLSRoute,
     # attached policies, alphabetically
+    BackendTLSPolicy,
     RetryPolicy,
 )
 
-KINDS: dict[tuple[str, str], type[BaseDocument]] = {(kind.API_VERSION, kind.KIND): kind for kind in _TABLE}
+KINDS: dict[tuple[str, str], type[BaseDocument]] = {
+    (version, kind.KIND): kind for kind in _TABLE for version in (kind.API_VERSION, *kind.OLDER_VERSIONS)
+}
 """By apiVersion and kind."""
 
 POLICY_KINDS: tuple[type[AttachedPolicy], ...] = tuple(kind for kind in _TABLE if issubclass(kind, AttachedPolicy))
+
+ROUTE_KINDS: tuple[type[Route], ...] = tuple(kind for kind in _TABLE if issubclass(kind, Route))
 
 _BY_KIND = {kind.KIND: kind for kind in _TABLE}
 

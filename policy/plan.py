@@ -66,7 +66,7 @@ def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
             that refer to what would be gone.
     """
     after = mesh.after(changes)
-    findings = validate(after, changed={change.key for change in changes})
+    findings = validate(after, changed={change.key for change in changes}, identities=compiler.identities)
     if findings.problems:
         raise PolicyError(findings.problems)
     before, snapshots = compiler.compile(mesh), compiler.compile(after)

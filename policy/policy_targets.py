@@ -9,8 +9,8 @@ from policy.backend_refs import BackendRefs
 from policy.documents import Documents
 from policy.errors import Problem
 from policy.gateway import Gateway
-from policy.http_route import HTTPRoute
 from policy.problems import listed, nearest
+from policy.route import Route
 from registry.mesh import Mesh
 from registry.model import DocumentKey, ServiceKey
 
@@ -61,8 +61,8 @@ class _Targets:
         match document:
             case Gateway():
                 sections = [listener.name for listener in document.spec.listeners]
-            case HTTPRoute():
-                sections = [rule.name for rule in document.spec.rules if rule.name is not None]
+            case Route():
+                sections = [name for name in document.rule_names if name is not None]
             case _:
                 sections = []
         if target.section not in sections:

@@ -70,25 +70,23 @@ class RetryPolicySpec(AttachedSpec):
 
 
 class RetryPolicy(AttachedPolicy):
-    """Retries of a Gateway's or a route's requests; or, attached to a Service, the budget for all retries to it."""
+    """Retries of a Gateway's or a route's requests. Attached to a Service: of the calls of other services' sidecars,
+    and the budget for all retries to it."""
 
     KIND: ClassVar[str] = "RetryPolicy"
-    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "Service")
+    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute", "Service")
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"
     kind: Literal["RetryPolicy"] = "RetryPolicy"
     spec: RetryPolicySpec
 
     def findings(self) -> Iterator[Problem | str]:
-        """A budget is kept where connections to a service are; retries are decided where a route is."""
+        """A budget is kept where connections to a service are, and so belongs to a Service."""
         for index, ref in enumerate(self.spec.target_refs):
-            where = f"spec.targetRefs[{index}]"
-            if ref.kind == "Service" and self.spec.retries:
-                got = "a Service, with retries in the same policy"
-                want = "a Gateway or a route; only a budget belongs to a Service"
-                yield Problem(str(self.key), where, got, want)
-            elif ref.kind != "Service" and self.spec.budget is not None:
-                yield Problem(str(self.key), "spec.budget", f"a budget for a {ref.kind}", "a Service as the target")
+            if ref.kind != "Service" and self.spec.budget is not None:
+                where = f"spec.targetRefs[{index}]"
+                want = "a Service as the target, or no budget"
+                yield Problem(str(self.key), where, f"{ref.kind}, with a budget in the same policy", want)
         if not self.spec.retries and self.spec.budget is None:
             yield Problem(
                 str(self.key), "spec", "neither retries nor a budget", 'for example retryOn: ["gateway-error"]'

@@ -142,6 +142,8 @@ class BaseDocument(Shape):
 
     KIND: ClassVar[str]
     API_VERSION: ClassVar[str]
+    OLDER_VERSIONS: ClassVar[tuple[str, ...]] = ()
+    """Further versions that are read alike; documents are kept as of API_VERSION."""
 
     metadata: Metadata
 

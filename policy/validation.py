@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from policy.attachment import admits, selects, shared_hostnames
 from policy.backend_refs import BackendRefs
+from policy.backends import standing
 from policy.documents import Documents
 from policy.errors import Problem
+from policy.external_service import ExternalService, external_findings, with_external
 from policy.gateway import Gateway
-from policy.http_route import HTTPRoute, ParentReference
+from policy.grpc_route import GRPCRoute
+from policy.http_route import HTTPRoute
+from policy.identities import Identities, NoIdentities
+from policy.listener_checks import (
+    authority_findings,
+    gateway_findings,
+    hostname_findings,
+    parent_findings,
+    shared_ports,
+    stream_findings,
+)
 from policy.policy_targets import policy_findings
 from policy.problems import listed, nearest
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import DocumentKey, ItemKey
+from registry.model import ItemKey, Protocol, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,73 +38,63 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None) -> Findings:
+def validate(
+    mesh: Mesh, *, changed: Collection[ItemKey] | None = None, identities: Identities | None = None
+) -> Findings:
     """Judges the whole mesh.
 
     changed: what is being applied or removed (None: all). Only of these documents, and of the backendRefs that name
-    these services, is it asked that every version which they name exists now: endpoints come and go, and do not make
-    standing documents invalid (docs/decisions/0005).
+    these services, is it asked that every version, and every certificate, which they name exists now: endpoints come
+    and go, and do not make standing documents invalid (docs/decisions/0005).
+    identities: where certificates come from.
     """
-    found: list[Problem] = []
-    warnings: list[str] = []
     documents = Documents.of(mesh)
+    registered, mesh = mesh, with_external(mesh, documents.all(ExternalService))
+    identities = identities or NoIdentities()
     known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in documents.all(Gateway)}
-    backend_refs = BackendRefs(mesh, changed=changed)
+    backend_refs = BackendRefs(mesh, documents.grants, changed=changed)
     findings: Iterator[Problem | str] = chain(
         chain.from_iterable(
-            chain(_parents(known, route), backend_refs.findings(route), _idle_rules(route))
-            for route in documents.all(HTTPRoute)
+            chain(parent_findings(mesh, documents, known, route), backend_refs.findings(route))
+            for route in documents.routes
         ),
+        chain.from_iterable(
+            chain(_sidecar(registered, sidecar), backend_refs.findings(sidecar)) for sidecar in documents.all(Sidecar)
+        ),
+        chain.from_iterable(_idle_rules(route) for route in documents.all(HTTPRoute)),
+        chain.from_iterable(_idle_rules(route) for route in documents.all(GRPCRoute)),
+        _grpc_backends(mesh, documents),
+        hostname_findings(documents),
+        gateway_findings(documents, identities, changed),
+        authority_findings(documents, identities, changed),
+        external_findings(registered, documents.all(ExternalService)),
+        stream_findings(documents),
         policy_findings(mesh, documents, backend_refs),
+        shared_ports(known.values()),
     )
+    found: list[Problem] = []
+    warnings: list[str] = []
     for finding in findings:
         if isinstance(finding, Problem):
             found.append(finding)
         else:
             warnings.append(finding)
-    warnings.extend(_shared_ports(known.values()))
     return Findings(tuple(found), tuple(warnings))
 
 
-def _parents(known: Mapping[tuple[str, str], Gateway], route: HTTPRoute) -> Iterator[Problem]:
-    for index, parent in enumerate(route.spec.parent_refs):
-        where = f"spec.parentRefs[{index}]"
-        key = (parent.namespace or route.key.namespace, parent.name)
-        if key in known:
-            yield from _listeners(route, parent, known[key], where)
-            continue
-        name, names = "/".join(key), ["/".join(other) for other in known]
-        want = f"a Gateway that exists: {listed(names)}{nearest(name, names)}" if names else "a Gateway that exists"
-        yield _problem(route, where, f"{name}, which does not exist", want)
-
-
-def _listeners(route: HTTPRoute, parent: ParentReference, gateway: Gateway, where: str) -> Iterator[Problem]:
-    selected = [listener for listener in gateway.spec.listeners if selects(parent, listener)]
-    if not selected:
-        wanted = [f"{listener.name} (port {listener.port})" for listener in gateway.spec.listeners]
-        got = " and ".join(
-            text
-            for text in (
-                f"sectionName {parent.section_name}" if parent.section_name else "",
-                f"port {parent.port}" if parent.port else "",
-            )
-            if text
+def _sidecar(mesh: Mesh, sidecar: Sidecar) -> Iterator[Problem]:
+    service = ServiceKey(*sidecar.key[1:])
+    if service not in mesh.services:
+        names = sorted(key.name for key in mesh.services if key.namespace == service.namespace)
+        want = (
+            f"the name of a service of {service.namespace}: {listed(names) or 'none yet'}{nearest(service.name, names)}"
         )
-        yield _problem(route, where, f"{got}, which {gateway.key} does not have", f"one of {listed(wanted)}")
-        return
-    admitted = [listener for listener in selected if admits(gateway, listener, route)]
-    if not admitted:
-        got = f"a listener of {gateway.key}, which takes routes of its own namespace only"
-        yield _problem(route, where, got, "allowedRoutes.namespaces.from: All there, or the route in that namespace")
-    elif not any(shared_hostnames(listener.hostname, route.spec.hostnames) for listener in admitted):
-        served = listed(sorted({listener.hostname for listener in admitted if listener.hostname}))
-        got = f"{listed(route.spec.hostnames)}, none of which {gateway.key} serves"
-        yield _problem(route, "spec.hostnames", got, f"hostnames within {served}")
+        yield Problem(str(sidecar.key), "metadata.name", f"{service.name}, which is no registered service", want)
 
 
-def _idle_rules(route: HTTPRoute) -> Iterator[str]:
+def _idle_rules(route: HTTPRoute | GRPCRoute) -> Iterator[str]:
     seen: set[object] = set()
-    for index, rule in enumerate(route.spec.rules):
+    for index, rule in enumerate(route.http_rules):
         redirects = any(item.request_redirect is not None for item in rule.filters)
         if not redirects and sum(ref.weight for ref in rule.backend_refs) == 0:
             reason = "every backendRef has weight 0" if rule.backend_refs else "it has no backendRefs"
@@ -104,18 +106,12 @@ def _idle_rules(route: HTTPRoute) -> Iterator[str]:
             seen.add(match)
 
 
-def _shared_ports(known: Iterable[Gateway]) -> Iterator[str]:
-    """Two Gateways may run on two machines, so sharing an address and port is worth a word but not wrong."""
-    users: dict[tuple[str, int], set[DocumentKey]] = {}
-    for gateway in known:
-        for listener in gateway.spec.listeners:
-            for address in gateway.addresses or ("every address",):
-                users.setdefault((address, listener.port), set()).add(gateway.key)
-    for (address, port), keys in sorted(users.items()):
-        if len(keys) > 1:
-            sharing = listed([str(key) for key in sorted(keys)])
-            yield f"{sharing} listen on {address}, port {port}: one machine can run one"
-
-
-def _problem(route: HTTPRoute, path: str, got: str, want: str) -> Problem:
-    return Problem(str(route.key), path, got, want)
+def _grpc_backends(mesh: Mesh, documents: Documents) -> Iterator[Problem]:
+    """gRPC is HTTP/2, so a service of a GRPCRoute must speak it."""
+    for route in documents.all(GRPCRoute):
+        for where, ref in route.backend_refs():
+            backend = standing(mesh, namespace=ref.namespace or route.key.namespace, name=ref.name)
+            service = mesh.services.get(backend.service) if backend is not None else None
+            if service is not None and service.protocol is not Protocol.HTTP2:
+                got = f"{service.key}, which speaks {service.protocol.value}"
+                yield Problem(str(route.key), where, got, "a service with the protocol http2: calls are HTTP/2")

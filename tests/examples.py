@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from policy.identities import CertificateChain, Identity, TrustBundle
 from policy.reading import read_documents
 from registry.mesh import Mesh
 from registry.model import Change, Endpoint, Item, Protocol, Service, labels
@@ -32,6 +33,16 @@ def examples() -> Iterator[Example]:
     for page in sorted(FOLDER.glob("*.md")):
         for number, text in enumerate(_BLOCK.findall(page.read_text()), start=1):
             yield Example(page.stem, number, text)
+
+
+class AllIdentities:
+    """Has a certificate and a trust bundle for every name. Envoy asks for them by SDS, so none is looked at here."""
+
+    def certificate(self, identity: Identity) -> CertificateChain:
+        return CertificateChain(f"certificate of {identity}", f"key of {identity}")
+
+    def trust(self, identity: Identity) -> TrustBundle:
+        return TrustBundle(f"authorities of {identity}")
 
 
 def mesh_of_examples() -> Mesh:

@@ -47,9 +47,14 @@ class Mesh:
         for backend in backends:
             await self.add_endpoint(name, backend.port, backend.version)
 
-    async def add_endpoint(self, service: str, port: int, version: str) -> None:
-        endpoint = pb.Endpoint(service=service, address="127.0.0.1", port=port, labels={"version": version})
+    async def add_endpoint(self, service: str, port: int, version: str, **labels: str) -> None:
+        labels = {"version": version, **labels}
+        endpoint = pb.Endpoint(service=service, address="127.0.0.1", port=port, labels=labels)
         await self.api.RegisterEndpoint(pb.RegisterEndpointRequest(endpoint=endpoint), timeout=DEADLINE)
+
+    async def remove_endpoint(self, service: str, port: int) -> None:
+        request = pb.DeregisterEndpointRequest(service=service, address="127.0.0.1", port=port)
+        await self.api.DeregisterEndpoint(request, timeout=DEADLINE)
 
     async def apply(self, text: str, *, source: str = "test.yaml") -> pb.ApplyResponse:
         request = pb.ApplyRequest(documents=text.encode(), source=source, attribution=pb.Attribution(author="test"))

@@ -105,8 +105,8 @@ class Shop:
         """Back to the documents of the beginning, and to a backend that was asked nothing yet."""
         self.payment.requests.clear()
         self.payment.answer = None
+        await self.mesh.apply(base_route())  # which may refer to what goes
         listed = await self.mesh.api.List(pb.ListRequest(), timeout=DEADLINE)
-        first = base(self.port)
         keep = {("Gateway", "edge"), ("HTTPRoute", "payment")}
         extra = [
             pb.DocumentKey(kind=document.kind, namespace=document.namespace, name=document.name)
@@ -115,12 +115,16 @@ class Shop:
         ]
         if extra:
             await self.mesh.api.Delete(pb.DeleteRequest(documents=extra), timeout=DEADLINE)
-        await self.apply(first)
+        await self.apply(base(self.port))
 
 
 def base(port: int) -> str:
     """The documents that a Shop starts with."""
-    return documents(gateway(port), route("payment").replace("- matches:", "- name: pay\n      matches:"))
+    return documents(gateway(port), base_route())
+
+
+def base_route() -> str:
+    return route("payment").replace("- matches:", "- name: pay\n      matches:")
 
 
 def policy(kind: str, spec: str, *, name: str = "test", target: str = "{kind: HTTPRoute, name: payment}") -> str:
@@ -131,6 +135,13 @@ kind: {kind}
 metadata: {{name: {name}}}
 spec: {{targetRefs: [{target}], {spec}}}
 """
+
+
+def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
+    """A connection for each request: an open one would stay with the listener that a test has just replaced. (Its
+    chain is drained for 30 seconds; `--drain-time-s` in `controlplane.proxy`.)"""
+    connector = aiohttp.TCPConnector(force_close=True)
+    return aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +155,7 @@ async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
             timeout = aiohttp.ClientTimeout(total=DEADLINE)
             async with (
                 running_envoy(mesh.xds_port, "default/edge", log_path=folder / "envoy.log") as envoy,
-                aiohttp.ClientSession(timeout=timeout) as session,
+                _session(timeout) as session,
             ):
                 await mesh.in_sync()
                 yield Shop(mesh, envoy, port, payment, session)

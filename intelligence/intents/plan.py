@@ -10,8 +10,9 @@ from math import lcm
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
 from intelligence.intents.intents import TrafficSplit, Understanding
 from policy.backends import Backend, standing
-from policy.http_route import MAX_WEIGHT, HTTPBackendRef, HTTPRoute, HTTPRouteRule
+from policy.http_route import HTTPBackendRef, HTTPRoute, HTTPRouteRule
 from policy.kinds import http_routes
+from policy.route import MAX_WEIGHT
 from registry.mesh import Mesh
 from registry.model import Change, ServiceKey
 

@@ -14,19 +14,25 @@ from types import MappingProxyType
 from betterproto2 import Message
 
 from policy.backends import Backend
-from policy.compiler import names, routing
-from policy.compiler.clusters import cluster
+from policy.compiler import names
+from policy.compiler.clusters import cluster, external_cluster
 from policy.compiler.endpoints import load_assignment
-from policy.compiler.external import external_cluster
 from policy.compiler.http_filters import needs
-from policy.compiler.inputs import ExternalHost, ReachedBackend, RoutedRule
+from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.routes import route_configuration
+from policy.compiler.routing import RoutedPort, Routing
+from policy.compiler.sidecars import sidecar_ports
+from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
+from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
+from policy.identities import Identities, NoIdentities, secret_of
+from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import Service, ServiceKey
+from registry.model import ServiceKey
 from xds.resource import Resource
+from xds.resource_types import SECRET
 from xds.snapshot import EMPTY, Snapshot
 
 _GENERATIONS = 3
@@ -39,19 +45,32 @@ class Compiler:
     take turns.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Identities | None = None) -> None:
+        """identities: where certificates come from; without, listeners that need any are left out."""
+        self._identities = identities if identities is not None else NoIdentities()
         self._generation = 0
         self._resources: dict[Hashable, tuple[int, Resource]] = {}
         self._snapshots: dict[str, deque[Snapshot]] = {}
 
+    @property
+    def identities(self) -> Identities:
+        return self._identities
+
     def compile(self, mesh: Mesh) -> Mapping[str, Snapshot]:
-        """The snapshot of each Gateway's group. A group whose content is as it was keeps the identical snapshot."""
+        """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
+        it was keeps the identical snapshot."""
         self._generation += 1
         documents = Documents.of(mesh)
+        mesh = with_external(mesh, documents.all(ExternalService))
+        routing = Routing(mesh, documents, self._identities)
         snapshots = {}
         for gateway in documents.all(Gateway):
             group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._gateway(mesh, documents, gateway))
+            snapshots[group] = self._snapshot(group, self._group(routing, str(gateway.key), routing.ports(gateway)))
+        for sidecar in documents.all(Sidecar):
+            group = names.sidecar_group(sidecar.key)
+            ports = sidecar_ports(routing, documents, sidecar)
+            snapshots[group] = self._snapshot(group, self._group(routing, str(sidecar.key), ports))
         self._forget()
         return MappingProxyType(snapshots)
 
@@ -75,42 +94,77 @@ class Compiler:
         oldest = self._generation - _GENERATIONS
         self._resources = {key: entry for key, entry in self._resources.items() if entry[0] > oldest}
 
-    def _gateway(self, mesh: Mesh, documents: Documents, gateway: Gateway) -> Iterator[Resource]:
+    def _group(self, routing: Routing, origin: str, ports: Iterable[RoutedPort]) -> Iterator[Resource]:
+        """The resources of the proxies that listen on `ports`; `origin` is the document that says so."""
         backends: set[Backend] = set()
         external: set[ExternalHost] = set()
-        for port in sorted({listener.port for listener in gateway.spec.listeners}):
-            hosts = tuple(routing.routed_hosts(mesh, documents, gateway, port))
-            listener = routing.http_listener(documents, gateway, port, hosts)
-            rules = {rule: None for host in hosts for rule in host.rules}
-            backends.update(backend for rule in rules for backend in rule.backends)
-            for need in needs(listener.asked):
-                match need:
-                    case ExternalHost():
-                        external.add(need)
-                    case ServiceKey():
-                        backends.add(routing.backend(mesh, *need))
-            yield self._made(
-                listener, (str(gateway.key), *listener.policies.origins), partial(envoy_listener, listener)
+        local: dict[Backend, ReachedBackend] = {}
+        made: list[Resource] = []
+        for port in ports:
+            if port.local is not None:
+                local[port.local.backend] = port.local
+            policies = (word for chain in port.bound.chains for word in chain.policies.origins)
+            made.append(
+                self._made(port.bound, _distinct(origin, *port.streams, *policies), partial(envoy_listener, port.bound))
             )
-            yield self._made(
-                ("routes", listener.name, hosts),
-                _distinct(str(gateway.key), *_origins(rules)),
-                partial(route_configuration, listener.name, hosts),
-            )
-        for backend in sorted(backends, key=str):
-            yield from self._backend(mesh, documents, backend)
-        for host in sorted(external, key=lambda host: host.name):
-            yield self._made(host, (str(gateway.key),), partial(external_cluster, host))
-
-    def _backend(self, mesh: Mesh, documents: Documents, backend: Backend) -> Iterator[Resource]:
-        service = mesh.services.get(backend.service) or Service(*backend.service)
-        reached = ReachedBackend(backend, service.protocol, documents.attachments.on_backend(backend))
-        instances = tuple(backend.among(mesh.endpoints_of(backend.service)))
-        origin = f"Service {backend.service}"
-        yield self._made(reached, (origin, *reached.policies.origins), partial(cluster, reached))
-        yield self._made(
-            ("endpoints", reached.name, instances), (origin,), partial(load_assignment, reached.name, instances)
+            for name, hosts in port.hosts.items():
+                rules = {rule: None for host in hosts for rule in host.rules}
+                backends.update(backend for rule in rules for backend in (*rule.backends, *rule.mirrors))
+                made.append(
+                    self._made(
+                        ("routes", name, hosts),
+                        _distinct(origin, *_origins(rules)),
+                        partial(route_configuration, name, hosts),
+                    )
+                )
+            for chain in port.bound.chains:
+                match chain:
+                    case StreamListener():
+                        backends.update(backend for backend, weight in chain.targets if weight)
+                    case HttpListener():
+                        for need in needs(chain.asked):
+                            match need:
+                                case ExternalHost():
+                                    external.add(need)
+                                case ServiceKey():
+                                    backends.add(routing.backend(*need))
+        for backend in sorted(backends - local.keys(), key=str):
+            made.extend(self._backend(routing, backend))
+        made.extend(self._made(reached, (origin,), partial(cluster, reached)) for _, reached in sorted(local.items()))
+        made.extend(
+            self._made(host, (origin,), partial(external_cluster, host))
+            for host in sorted(external, key=lambda host: host.name)
         )
+        yield from made
+        yield from self._secrets(made)
+
+    def _backend(self, routing: Routing, backend: Backend) -> Iterator[Resource]:
+        reached, origins = routing.reached(backend)
+        yield self._made(reached, origins, partial(cluster, reached))
+        if reached.address is None and reached.trusted:
+            instances = tuple(backend.among(routing.mesh.endpoints_of(backend.service)))
+            key = ("endpoints", reached.name, instances)
+            yield self._made(key, origins[:1], partial(load_assignment, reached.name, instances))
+
+    def _secrets(self, users: Iterable[Resource]) -> Iterator[Resource]:
+        """The secrets that `users` refer to."""
+        wanted: dict[str, list[str]] = {}
+        for resource in users:
+            for key in resource.references:
+                if key.type is SECRET:
+                    wanted.setdefault(key.name, []).extend(resource.origin)
+        for name, origins in sorted(wanted.items()):
+            identity, is_trust = secret_of(name)
+            if is_trust:
+                trust = self._identities.trust(identity)
+                assert trust is not None, f"{name}: whoever refers to it asked before"
+                yield self._made((name, trust), _distinct(*origins), partial(trust_secret, name, trust))
+            else:
+                certificate = self._identities.certificate(identity)
+                assert certificate is not None, f"{name}: whoever refers to it asked before"
+                yield self._made(
+                    (name, certificate), _distinct(*origins), partial(certificate_secret, name, certificate)
+                )
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:
         known = self._resources.get(key)
@@ -121,7 +175,7 @@ class Compiler:
 
 def _origins(rules: Iterable[RoutedRule]) -> Iterator[str]:
     for rule in rules:
-        yield str(rule.route.key)
+        yield rule.origin
         yield from rule.policies.origins
 
 

@@ -1,10 +1,10 @@
-"""ClusterLoadAssignment: where the instances of a backend listen."""
+"""ClusterLoadAssignment: where the instances of a backend listen, by locality and priority."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from envoy_data_plane.envoy.config.core.v3 import Address, SocketAddress
+from envoy_data_plane.envoy.config.core.v3 import Address, Locality, SocketAddress
 from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     Endpoint,
@@ -14,21 +14,50 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 
 from registry.model import Endpoint as Instance
 
+REGION_LABELS = ("region", "topology.kubernetes.io/region")
+ZONE_LABELS = ("zone", "topology.kubernetes.io/zone")
+PRIORITY_LABEL = "priority"
+_LOWEST_PRIORITY = 127
+
 
 def load_assignment(name: str, instances: Iterable[Instance]) -> ClusterLoadAssignment:
-    """The load assignment `name` of `instances`, in their order. Without instances it is empty: Envoy answers 503."""
-    endpoints = [
-        LbEndpoint(
-            endpoint=Endpoint(
-                address=Address(
-                    socket_address=SocketAddress(address=instance.address, port_value=instance.port),
-                )
-            ),
-            load_balancing_weight=instance.weight,
-        )
-        for instance in instances
-    ]
+    """The load assignment `name` of `instances`, in their order within a locality. Without instances it is empty: Envoy
+    answers 503.
+
+    Labels place an instance: `region` and `zone` (or Kubernetes' topology labels) and `priority`, a number: 0, the
+    default, is used first, and higher ones as lower ones lack healthy instances.
+    """
+    placed: dict[tuple[int, str, str], list[Instance]] = {}
+    for instance in instances:
+        labels = dict(instance.labels)
+        place = (_priority(labels), _first(labels, REGION_LABELS), _first(labels, ZONE_LABELS))
+        placed.setdefault(place, []).append(instance)
+    # Envoy wants priorities without gaps from 0, whatever numbers people gave.
+    ranks = {priority: rank for rank, priority in enumerate(sorted({place[0] for place in placed}))}
     return ClusterLoadAssignment(
         cluster_name=name,
-        endpoints=[LocalityLbEndpoints(lb_endpoints=endpoints)] if endpoints else [],
+        endpoints=[
+            LocalityLbEndpoints(
+                locality=Locality(region=region, zone=zone) if region or zone else None,
+                priority=ranks[priority],
+                load_balancing_weight=sum(instance.weight for instance in there) if region or zone else None,
+                lb_endpoints=[_endpoint(instance) for instance in there],
+            )
+            for (priority, region, zone), there in sorted(placed.items())
+        ],
     )
+
+
+def _endpoint(instance: Instance) -> LbEndpoint:
+    address = Address(socket_address=SocketAddress(address=instance.address, port_value=instance.port))
+    return LbEndpoint(endpoint=Endpoint(address=address), load_balancing_weight=instance.weight)
+
+
+def _priority(labels: dict[str, str]) -> int:
+    """The label `priority`, where it is a number; a label is not a place to refuse an endpoint for."""
+    text = labels.get(PRIORITY_LABEL, "")
+    return min(int(text), _LOWEST_PRIORITY) if text.isdecimal() and text.isascii() else 0
+
+
+def _first(labels: dict[str, str], keys: Iterable[str]) -> str:
+    return next((labels[key] for key in keys if key in labels), "")

@@ -12,15 +12,19 @@ from collections.abc import Callable
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
+from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpProxy
 
-from policy.compiler import retries
-from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
+from policy.compiler import mirrors, retries
+from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule, StreamListener
 
-ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
+ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action, mirrors.on_action)
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
 CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
 """For each HTTP connection manager."""
+
+STREAM_STEPS: tuple[Callable[[TcpProxy, StreamListener], None], ...] = ()
+"""For each TCP proxy."""
 
 CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (retries.on_cluster,)
 """For each cluster of a backend."""

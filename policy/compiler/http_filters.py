@@ -1,8 +1,11 @@
 """The HTTP filters that rules can ask for: in which order they stand in the chain, and how each is made.
 
-A filter is in a listener's chain only where a rule that the listener serves asks for it, and there it is disabled but
-for the routes of the rules that ask (Envoy: `HttpFilter.disabled`, enabled by a route's `typed_per_filter_config`).
-So a policy on one route costs other routes nothing, and can break none of them.
+Each is disabled but for the routes of the rules that ask for it (Envoy: `HttpFilter.disabled`, enabled by a route's
+`typed_per_filter_config`). So a policy on one route costs other routes nothing, and can break none of them.
+
+A filter whose configuration in the chain does not depend on what is asked (`constant`) is in every chain. Then a policy
+is a change of routes alone, which open connections meet at once. A changed chain is a new listener, and open
+connections stay with the old one until they are drained.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
+from policy.compiler import cors, sessions
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -47,6 +51,7 @@ class HttpFilter:
     on_route: the `typed_per_filter_config` of the rule's routes (an `envoy.config.route.v3.FilterConfig`, where the
         filter knows no configuration for routes).
     in_chain: the filter's own configuration, from what all rules of the listener ask, without repetition.
+    constant: whether `in_chain` makes the same of anything, of nothing too.
     needs: the clusters that the filter calls.
     """
 
@@ -56,9 +61,27 @@ class HttpFilter:
     on_route: Callable[[Any], Message]
     in_chain: Callable[[tuple[Any, ...]], Message]
     needs: Callable[[Any], Iterable[Need]] = _no_needs
+    constant: bool = False
 
 
-_TABLE: tuple[HttpFilter, ...] = ()
+_TABLE: tuple[HttpFilter, ...] = (
+    HttpFilter(
+        name="envoy.filters.http.cors",
+        place=Place.CORS,
+        asked=cors.asked,
+        on_route=cors.on_route,
+        in_chain=cors.in_chain,
+        constant=True,
+    ),
+    HttpFilter(
+        name="envoy.filters.http.stateful_session",
+        place=Place.SESSION,
+        asked=sessions.asked,
+        on_route=sessions.on_route,
+        in_chain=sessions.in_chain,
+        constant=True,
+    ),
+)
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
 """All filters, in the order of the chain. The router, which ends it, is not among them."""
 
@@ -77,18 +100,22 @@ def per_route(rule: RoutedRule) -> dict[str, Packed]:
 
 def chain(asked_of: Iterable[tuple[str, tuple[Hashable, ...]]]) -> list[EnvoyHttpFilter]:
     """The filters of a chain whose rules ask `asked_of` them (`HttpListener.asked`)."""
+    values = dict(asked_of)
     return [
-        EnvoyHttpFilter(name=name, typed_config=pack(_BY_NAME[name].in_chain(values)), disabled=True)
-        for name, values in asked_of
+        EnvoyHttpFilter(name=row.name, typed_config=pack(row.in_chain(values.get(row.name, ()))), disabled=True)
+        for row in HTTP_FILTERS
+        if row.constant or row.name in values
     ]
 
 
 def together(rules: Iterable[RoutedRule]) -> tuple[tuple[str, tuple[Hashable, ...]], ...]:
-    """What `rules` ask of each filter, without repetition: filters in the order of the chain, values in that of the
-    rules."""
+    """What `rules` ask of each filter whose configuration in the chain depends on it, or that calls others; without
+    repetition: filters in the order of the chain, values in that of the rules."""
     found: dict[str, dict[Hashable, None]] = {}
     for rule in rules:
         for name, value in asked(rule):
+            if _BY_NAME[name].constant and _BY_NAME[name].needs is _no_needs:
+                continue
             found.setdefault(name, {})[value] = None
     return tuple((row.name, tuple(found[row.name])) for row in HTTP_FILTERS if row.name in found)
 

@@ -10,54 +10,108 @@ from typing import TypeAlias
 
 from policy.backends import Backend
 from policy.effective import Effective
+from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute, HTTPRouteRule
+from policy.identities import Identity
 from registry.model import Protocol, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
 class RoutedRule:
-    """A rule of a route as one listener serves it: `backends` are its backendRefs, resolved, in their order."""
+    """A rule of a route as one listener serves it.
 
-    route: HTTPRoute
+    backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
+    leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
+    implied: whether nobody wrote the route: it is what a service of its name has for its callers.
+    """
+
+    route: HTTPRoute | GRPCRoute
     index: int
     backends: tuple[Backend, ...]
     policies: Effective
+    mirrors: tuple[Backend, ...] = ()
+    leaves_mesh: bool = False
+    implied: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What says so, in words."""
+        return f"Service {ServiceKey(*self.route.key[1:])}" if self.implied else str(self.route.key)
 
     @property
     def rule(self) -> HTTPRouteRule:
-        return self.route.spec.rules[self.index]
+        return self.route.http_rules[self.index]
 
 
 @dataclass(frozen=True, slots=True)
 class RoutedHost:
-    """A hostname ("*": any other) with all rules that requests for it may meet, in the order of their documents."""
+    """A hostname ("*": any other) with all rules that requests for it may meet, in the order of their documents.
+    aliases: further names for it."""
 
     hostname: str
     rules: tuple[RoutedRule, ...]
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpListener:
-    """A port of a Gateway. asked: per HTTP filter in the chain, by name, what rules ask of it, without repetition."""
+    """What one HTTP connection manager serves: a plain port, or one listener of a TLS port. `name` is that of its route
+    configuration.
+
+    asked: per HTTP filter whose configuration depends on it, by name, what rules ask of it, without repetition.
+    server_names: the names asked for by SNI that it is for; none means any other.
+    certificates: with any, TLS ends here. clients: whose authorities a client's certificate must come from, if it must
+        show one.
+    """
+
+    name: str
+    policies: Effective
+    asked: tuple[tuple[str, tuple[Hashable, ...]], ...]
+    server_names: tuple[str, ...] = ()
+    certificates: tuple[Identity, ...] = ()
+    clients: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamListener:
+    """What one TCP proxy carries: the connections of one TCPRoute or TLSRoute, to `targets` by weight. `name` is for
+    statistics; the others as above."""
+
+    name: str
+    targets: tuple[tuple[Backend, int], ...]
+    policies: Effective
+    server_names: tuple[str, ...] = ()
+    certificates: tuple[Identity, ...] = ()
+    clients: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundPort:
+    """An Envoy listener: a port of a Gateway or a sidecar, on `addresses` (all of the machine's, if there are none)."""
 
     name: str
     addresses: tuple[str, ...]
     port: int
-    policies: Effective
-    asked: tuple[tuple[str, tuple[Hashable, ...]], ...]
+    chains: tuple[HttpListener | StreamListener, ...]
+
+    @property
+    def reads_server_names(self) -> bool:
+        """Whether which chain a connection meets depends on its SNI."""
+        return any(chain.server_names or chain.certificates for chain in self.chains)
 
 
 @dataclass(frozen=True, slots=True)
-class ReachedBackend:
-    """A service, or a version of one, that requests go to."""
+class Tls:
+    """TLS to a server. sni: the name that is asked for. names, uris: of which the certificate must have one (the SNI,
+    if there are none). trust: whose authorities are believed; None: PEM in `ca`, or those of the proxy's machine.
+    identity: who the proxy itself proves to be, if anybody."""
 
-    backend: Backend
-    protocol: Protocol
-    policies: Effective
-
-    @property
-    def name(self) -> str:
-        return str(self.backend)
+    sni: str
+    names: tuple[str, ...] = ()
+    uris: tuple[str, ...] = ()
+    trust: Identity | None = None
+    ca: str | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +134,28 @@ class ExternalHost:
         if self.protocol is not Protocol.HTTP:
             text += f"/{self.protocol.value}"
         return text + (f"/{blake2b(self.ca.encode(), digest_size=4).hexdigest()}" if self.ca is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ReachedBackend:
+    """A service, or a version of one, that requests go to.
+
+    tls: how connections to it are protected; None: not at all.
+    address: where DNS finds it, if it is outside the mesh; its endpoints come by EDS otherwise.
+    trusted: False where it must prove who it is and the authorities that could say so are not known: then nobody is
+        connected to it.
+    """
+
+    backend: Backend
+    protocol: Protocol
+    policies: Effective
+    tls: Tls | None = None
+    address: tuple[str, int] | None = None
+    trusted: bool = True
+
+    @property
+    def name(self) -> str:
+        return str(self.backend)
 
 
 Need: TypeAlias = ServiceKey | ExternalHost

@@ -1,12 +1,20 @@
-"""Listener: one address and port of a Gateway, with an HTTP connection manager that routes by RDS."""
+"""Listener: one port of a Gateway. HTTP is served by connection managers that route by RDS; the rest by TCP proxies."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import Address, HttpProtocolOptions, SocketAddress
-from envoy_data_plane.envoy.config.listener.v3 import AdditionalAddress, Filter, FilterChain, Listener
+from envoy_data_plane.envoy.config.listener.v3 import (
+    AdditionalAddress,
+    Filter,
+    FilterChain,
+    FilterChainMatch,
+    Listener,
+    ListenerFilter,
+)
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
+from envoy_data_plane.envoy.extensions.filters.listener.tls_inspector.v3 import TlsInspector
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
     HttpConnectionManagerPathWithEscapedSlashesAction,
@@ -14,36 +22,53 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     Rds,
 )
 
-from policy.compiler.clusters import ads
+from policy.compiler import tls
 from policy.compiler.features import CONNECTION_MANAGER_STEPS
 from policy.compiler.http_filters import chain
-from policy.compiler.inputs import HttpListener
+from policy.compiler.inputs import BoundPort, HttpListener, StreamListener
+from policy.compiler.sources import ads
+from policy.compiler.streams import tcp_proxy
 from xds.encoder import pack
 
+_HTTP = "envoy.filters.network.http_connection_manager"
+_TCP = "envoy.filters.network.tcp_proxy"
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # a gateway that names no address is meant to be reached
 _HEADERS_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(hours=1)
 
 
-def listener(served: HttpListener) -> Listener:
-    """The listener on `served.port` of `served.addresses` (all of the machine's, if there are none). It takes its
-    routes from the route configuration of the same name."""
-    first, *others = [_address(address, served.port) for address in served.addresses or (_ANY_ADDRESS,)]
+def listener(bound: BoundPort) -> Listener:
+    """The listener of one port, with a filter chain for each of what it serves."""
+    first, *others = [_address(address, bound.port) for address in bound.addresses or (_ANY_ADDRESS,)]
     return Listener(
-        name=served.name,
+        name=bound.name,
         address=first,
         additional_addresses=[AdditionalAddress(address=other) for other in others],
-        filter_chains=[
-            FilterChain(
-                filters=[
-                    Filter(
-                        name="envoy.filters.network.http_connection_manager",
-                        typed_config=pack(_connection_manager(served)),
-                    )
-                ]
-            )
-        ],
+        listener_filters=[_server_name_reader()] if bound.reads_server_names else [],
+        filter_chains=[_filter_chain(chain) for chain in bound.chains],
     )
+
+
+def _server_name_reader() -> ListenerFilter:
+    return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack(TlsInspector()))
+
+
+def _filter_chain(chain: HttpListener | StreamListener) -> FilterChain:
+    made = FilterChain(name=chain.name, filters=[_network_filter(chain)])
+    if chain.server_names:
+        made.filter_chain_match = FilterChainMatch(server_names=list(chain.server_names))
+    if chain.certificates:
+        alpn = tls.HTTP_PROTOCOLS if isinstance(chain, HttpListener) else ()
+        made.transport_socket = tls.socket(tls.downstream(chain.certificates, alpn=alpn, clients=chain.clients))
+    return made
+
+
+def _network_filter(chain: HttpListener | StreamListener) -> Filter:
+    match chain:
+        case HttpListener():
+            return Filter(name=_HTTP, typed_config=pack(_connection_manager(chain)))
+        case StreamListener():
+            return Filter(name=_TCP, typed_config=pack(tcp_proxy(chain)))
 
 
 def _connection_manager(served: HttpListener) -> HttpConnectionManager:

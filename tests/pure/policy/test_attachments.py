@@ -123,7 +123,7 @@ def test_rules_with_the_same_policies_share_one_value() -> None:
         ),
         (
             retry("p", "{kind: TCPRoute, name: payment}"),
-            "spec.targetRefs[0].kind: got TCPRoute, which RetryPolicy does not fit, want one of Gateway, HTTPRoute, Service",
+            "spec.targetRefs[0].kind: got TCPRoute, which RetryPolicy does not fit, want one of Gateway, HTTPRoute, GRPCRoute, Service",
         ),
         (
             retry("p", ON_ROUTE, ON_ROUTE),

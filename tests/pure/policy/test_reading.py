@@ -39,8 +39,8 @@ PARENT = "  parentRefs: [{name: edge}]\n"
     [
         ("  parentRefs: []\n", "spec.parentRefs: got 0 items, want at least 1"),
         (
-            "  parentRefs: [{name: edge, kind: Service}]\n",
-            'spec.parentRefs[0].kind: got the text "Service", want Gateway',
+            "  parentRefs: [{name: edge, kind: Pod}]\n",
+            'spec.parentRefs[0].kind: got the text "Pod", want Gateway, or Service',
         ),
         (PARENT + "  hostnames: ['under_score']\n", 'spec.hostnames[0]: got the text "under_score", want a hostname'),
         (
@@ -86,10 +86,42 @@ def test_each_mistake_is_named_with_its_place_and_what_would_be_right(spec: str,
     assert words in one(spec)
 
 
-@pytest.mark.parametrize("protocol", ["HTTPS", "TLS", "TCP", "UDP"])
-def test_a_protocol_that_is_not_served_yet_is_said_to_be(protocol: str) -> None:
-    [problem] = problems(gateway(80).replace("protocol: HTTP", f"protocol: {protocol}"))
-    assert f"want HTTP: {protocol} is not served yet" in problem
+TLS = "tls: {certificateRefs: [{name: shop}]}"
+
+
+@pytest.mark.parametrize(
+    ("listener", "words"),
+    [
+        ("protocol: UDP", "spec.listeners[0].protocol: got the text \"UDP\", want HTTP, HTTPS, TLS or TCP: UDP is not"),
+        ("protocol: HTTPS", "want tls for the protocol HTTPS"),
+        ("protocol: TLS", "want tls for the protocol TLS"),
+        (f"protocol: HTTP, {TLS}", "want no tls for the protocol HTTP, or the protocol HTTPS"),
+        (f"protocol: TCP, {TLS}", "want no tls for the protocol TCP, or the protocol TLS"),
+        ("protocol: TCP, hostname: a.example", "want no hostname for the protocol TCP"),
+        ("protocol: HTTPS, tls: {mode: Passthrough}", "want the mode Terminate for HTTPS, or the protocol TLS"),
+        ("protocol: HTTPS, tls: {}", "spec.listeners[0].tls: got an empty object, want certificateRefs for the mode"),
+        (
+            "protocol: TLS, tls: {mode: Passthrough, certificateRefs: [{name: shop}]}",
+            "want no certificateRefs for the mode Passthrough: the backend has the certificate",
+        ),
+        (
+            f"protocol: HTTPS, {TLS}, allowedRoutes: {{kinds: [{{kind: TCPRoute}}]}}",
+            "want allowedRoutes.kinds among HTTPRoute, GRPCRoute for HTTPS",
+        ),
+    ],
+)  # fmt: skip
+def test_a_listener_that_does_not_fit_its_protocol_is_refused(listener: str, words: str) -> None:
+    [problem] = problems(gateway(80).replace("protocol: HTTP", listener))
+    assert words in problem
+
+
+def test_protocols_that_cannot_share_a_port_are_refused() -> None:
+    two = gateway(80).replace("port: 80}", f"port: 80}}, {{name: tls, port: 80, protocol: HTTPS, {TLS}}}")
+    [problem] = problems(two)
+    assert (
+        "want listeners that can share a port (HTTP; or HTTPS and TLS; one TCP), and port 80 has HTTP and HTTPS"
+        in problem
+    )
 
 
 def test_listeners_share_neither_names_nor_places() -> None:

@@ -117,8 +117,10 @@ def test_a_budget_in_envoys_words() -> None:
         ("backOff: {base: 0s}", "", "spec.backOff: got an object, want a base of 1ms or more"),
         ("atempts: 3", "", "spec.atempts: got a field that does not exist, want one of"),
         ("", "", "spec: got neither retries nor a budget"),
-        ("attempts: 2", SERVICE, "spec.targetRefs[0]: got a Service, with retries in the same policy"),
-        ("budget: {percent: 10}, attempts: 2", "", "spec.budget: got a budget for a HTTPRoute, want a Service"),
+        (
+            "budget: {percent: 10}, attempts: 2", "",
+            "spec.targetRefs[0]: got HTTPRoute, with a budget in the same policy, want a Service as the target",
+        ),
         ("budget: {percent: 101}", SERVICE, "spec.budget.percent: got 101, want 1 to 100"),
     ],
 )  # fmt: skip

@@ -38,7 +38,10 @@ EDGE = gateway(80)
             route("payment").replace("name: payment,", "name: payment, port: 81,"),
             "got 81, want 8080, the port of default/",
         ),
-        (route("payment").replace("name: payment,", "name: payment, namespace: shop,"), "no ReferenceGrant exists yet"),
+        (
+            route("payment").replace("name: payment,", "name: payment, namespace: shop,"),
+            "a ReferenceGrant in shop from HTTPRoute in default to Service payment",
+        ),
         (route("ghost"), "got ghost, which does not exist, want a service of default: payment"),
         (route("payment-v9"), "no endpoint of payment has the version v9, want a version of payment: v1"),
     ],

@@ -1,0 +1,131 @@
+"""From a Sidecar to the builders' inputs: inbound to the application, outbound to what its service may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from policy.backends import Backend
+from policy.compiler.http_filters import together
+from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener
+from policy.compiler.names import sidecar_group
+from policy.compiler.routing import RoutedPort, Routing
+from policy.documents import Documents
+from policy.effective import NOTHING
+from policy.external_service import ExternalService
+from policy.grpc_route import GRPCRoute
+from policy.http_route import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
+from policy.route import ParentReference
+from policy.shapes import Metadata
+from policy.sidecar import Dependency, Sidecar
+from registry.model import Service, ServiceKey
+
+_LOOPBACK = "127.0.0.1"
+_APPLICATION = "@application"  # no service's name has an "@"
+_CLUSTER_DOMAIN = "svc.cluster.local"
+
+
+def sidecar_ports(routing: Routing, documents: Documents, sidecar: Sidecar) -> Iterator[RoutedPort]:
+    """The ports of the proxies of `sidecar`. Each is sent what its service may call, and no more."""
+    yield _inbound(routing, documents, sidecar)
+    yield _outbound(routing, documents, sidecar)
+    for dependency in sidecar.spec.dependencies:
+        if dependency.tcp_port is not None:
+            yield _outbound_stream(routing, documents, sidecar, dependency, dependency.tcp_port)
+
+
+def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> RoutedPort:
+    inbound, group = sidecar.spec.inbound, sidecar_group(sidecar.key)
+    key = ServiceKey(*sidecar.key[1:])
+    service = routing.mesh.services.get(key) or Service(*key)
+    policies = documents.attachments.on_backend(Backend(key, None))
+    application = Backend(ServiceKey(key.namespace, f"{key.name}{_APPLICATION}"), None)
+    # What is attached to the service counts here as the server's side; the way to the application is local.
+    local = ReachedBackend(application, service.protocol, NOTHING, address=(_LOOPBACK, inbound.application))
+    name = f"{group}/inbound"
+    if inbound.protocol == "TCP":
+        stream = StreamListener(name, ((application, 1),), policies)
+        bound = BoundPort(name, (inbound.address,), inbound.port, (stream,))
+        return RoutedPort(bound, {}, (str(sidecar.key),), local)
+    rule = RoutedRule(_to(key), 0, (application,), policies, implied=True)
+    hosts = (RoutedHost("*", (rule,)),)
+    http = HttpListener(name, policies, together([rule]))
+    return RoutedPort(BoundPort(name, (inbound.address,), inbound.port, (http,)), {name: hosts}, (), local)
+
+
+def _outbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> RoutedPort:
+    outbound, name = sidecar.spec.outbound, f"{sidecar_group(sidecar.key)}/outbound"
+    hosts = _without_repetition(
+        sorted(
+            (_host(routing, documents, sidecar, dependency) for dependency in sidecar.spec.dependencies),
+            key=lambda host: host.hostname,
+        )
+    )
+    http = HttpListener(name, NOTHING, together(rule for host in hosts for rule in host.rules))
+    return RoutedPort(BoundPort(name, (outbound.address,), outbound.port, (http,)), {name: hosts})
+
+
+def _host(routing: Routing, documents: Documents, sidecar: Sidecar, dependency: Dependency) -> RoutedHost:
+    """What calls to `dependency` meet: the routes that are attached to the service, or else the service itself."""
+    home = sidecar.key.namespace
+    backend = routing.backend(dependency.namespace or home, dependency.name)
+    called = ServiceKey(dependency.namespace or home, dependency.name)
+    rules = []
+    for route in documents.routes_to(called):
+        # Gateway API for meshes (GEP-1324): the service's own routes, and those that its callers have for themselves.
+        if isinstance(route, HTTPRoute | GRPCRoute) and route.key.namespace in (called.namespace, home):
+            for index, (backends, mirrors) in enumerate(routing.rules(route)):
+                policies = documents.attachments.on_call(called, route.key, route.rule_names[index])
+                leaves = any(routing.is_external(other) for other in backends)
+                rules.append(RoutedRule(route, index, backends, policies, mirrors, leaves))
+    if not rules:
+        policies = documents.attachments.on_backend(backend)
+        leaves = routing.is_external(backend)
+        rules.append(RoutedRule(_to(called), 0, (backend,), policies, leaves_mesh=leaves, implied=True))
+    first, *aliases = _names(documents, called, home)
+    return RoutedHost(first, tuple(rules), tuple(aliases))
+
+
+def _outbound_stream(
+    routing: Routing, documents: Documents, sidecar: Sidecar, dependency: Dependency, port: int
+) -> RoutedPort:
+    backend = routing.backend(dependency.namespace or sidecar.key.namespace, dependency.name)
+    name = f"{sidecar_group(sidecar.key)}/outbound/{port}"
+    stream = StreamListener(name, ((backend, 1),), documents.attachments.on_backend(backend))
+    return RoutedPort(BoundPort(name, (sidecar.spec.outbound.address,), port, (stream,)), {}, (str(sidecar.key),))
+
+
+def _without_repetition(hosts: Iterable[RoutedHost]) -> tuple[RoutedHost, ...]:
+    """`hosts`, each name the first one's that has it: Envoy refuses a name twice."""
+    taken: set[str] = set()
+    kept = []
+    for host in hosts:
+        own = [name for name in (host.hostname, *host.aliases) if name not in taken]
+        taken.update(own)
+        if own:
+            kept.append(RoutedHost(own[0], host.rules, tuple(own[1:])))
+    return tuple(kept)
+
+
+def _names(documents: Documents, called: ServiceKey, home: str) -> Iterator[str]:
+    """The hosts by which a service is called: as Kubernetes names them, and by a host outside as it is."""
+    yield f"{called.name}.{called.namespace}"
+    if called.namespace == home:
+        yield called.name
+    yield f"{called.name}.{called.namespace}.svc"
+    yield f"{called.name}.{called.namespace}.{_CLUSTER_DOMAIN}"
+    external = documents.get(ExternalService, *called)
+    if external is not None:
+        yield external.spec.host
+
+
+@lru_cache(maxsize=20_000)
+def _to(service: ServiceKey) -> HTTPRoute:
+    """The route that a service has for its callers, if nobody wrote one: all requests go to it."""
+    return HTTPRoute(
+        metadata=Metadata(name=service.name, namespace=service.namespace),
+        spec=HTTPRouteSpec(
+            parent_refs=(ParentReference(kind="Service", name=service.name),),
+            rules=(HTTPRouteRule(backend_refs=(HTTPBackendRef(name=service.name),)),),
+        ),
+    )
