@@ -14,6 +14,7 @@ from controlplane import messages, registration
 from controlplane.admission.refusal import Check
 from controlplane.errors import ControlPlaneError, NotFoundError
 from controlplane.events import EventBus
+from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
 from intelligence.intents.errors import IntentError
 from policy.errors import NotAdmittedError, PolicyError
@@ -161,6 +162,14 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                     if wanted in ("", _SERVICE) and request.namespace in ("", service_key.namespace)
                 ],
             )
+
+        return await _answer(context, call)
+
+    # --- explanations ---
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        async def call() -> pb.ExplainResponse:
+            return explained(self._operations.mesh, request)
 
         return await _answer(context, call)
 

@@ -11,10 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, ResourceKey
+from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ResourceKey
 from xds.snapshot import Snapshot
-
-_SECRET = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"  # noqa: S105  # a message's name
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def units(snapshot: Snapshot, changed: Sequence[ResourceKey]) -> Iterator[Unit]:
     wanted = set(changed)
     clusters = frozenset(snapshot.resources(CLUSTER))
     for type in sorted(snapshot.types):
-        if type is not CLUSTER and type is not LISTENER and type.type_url != _SECRET:
+        if type not in (SECRET, CLUSTER, LISTENER):
             continue
         for _, head in sorted(snapshot.resources(type).items()):
             parts = tuple(_parts(snapshot, head))
