@@ -10,11 +10,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import compile as compiling
 from benchmarks import propagation
 from benchmarks.fanout import run as fanout
 from benchmarks.report import Report
 
-BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {"fanout": fanout.run, "propagation": propagation.run}
+BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
+    "compile": compiling.run,
+    "fanout": fanout.run,
+    "propagation": propagation.run,
+}
 
 
 def main() -> int:
