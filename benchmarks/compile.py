@@ -1,8 +1,8 @@
 """What does compiling cost, whole and after a change?
 
-A Gateway with 3,000 HTTPRoutes, all with policies, in front of 10,000 services of 3 endpoints each, all of them routed
-to; and the same at a tenth and three tenths of the size, because cost has to grow with the mesh and no faster. Each size
-is measured in a process of its own, so that memory is that of one mesh.
+A Gateway with 3,000 HTTPRoutes, all with policies, in front of 10,000 services of 3 endpoints each, all of them
+routed to; and the same at a tenth and three tenths of the size, because cost has to grow with the mesh and no faster.
+Each size is measured in a process of its own, so that memory is that of one mesh.
 
 Times are of the processor, which the compiler keeps busy from beginning to end: on a machine with a core to spare they
 are those of a clock.

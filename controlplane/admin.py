@@ -169,7 +169,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         async def call() -> pb.ExplainResponse:
-            return explained(self._operations.mesh, request)
+            return explained(self._operations.mesh, request, identities=self._operations.identities)
 
         return await _answer(context, call)
 

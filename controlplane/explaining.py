@@ -7,6 +7,7 @@ from policy.explain.explain import explain
 from policy.explain.explanation import Answered, Effect, Explanation, Forwarded, NotServed
 from policy.explain.request import request
 from policy.gateway import Gateway
+from policy.identities import Identities
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
 from registry.model import DEFAULT_NAMESPACE, DocumentKey
@@ -20,11 +21,12 @@ _EFFECTS = {
 }
 
 
-def explained(mesh: Mesh, asked: pb.ExplainRequest) -> pb.ExplainResponse:
+def explained(mesh: Mesh, asked: pb.ExplainRequest, *, identities: Identities) -> pb.ExplainResponse:
     """The answer to `asked`. Raises PolicyError for what is no request, or no Gateway's name."""
     gateway = _gateway(asked.gateway) if asked.gateway else None
     headers = [(header.name, header.value) for header in asked.headers]
-    return _message(explain(mesh, request(asked.method or "GET", asked.url, headers), gateway=gateway))
+    read = request(asked.method or "GET", asked.url, headers)
+    return _message(explain(mesh, read, gateway=gateway, identities=identities))
 
 
 def _gateway(text: str) -> DocumentKey:

@@ -54,6 +54,30 @@ def header_steps(filters: Iterable[HTTPRouteFilter], *, document: str, path: str
                 yield Step(f"{side} headers", Effect.CHANGES, words, document, f"{path}[{index}]")
 
 
+def other_steps(filters: Iterable[HTTPRouteFilter], request: Request, *, document: str, path: str) -> Iterator[Step]:
+    """Mirrors, and what browsers are told."""
+    for index, item in enumerate(filters):
+        where = f"{path}[{index}]"
+        if item.request_mirror is not None:
+            words = f"a copy may go to {item.request_mirror.backend_ref.name}, whose answer nobody waits for"
+            yield Step("mirror", Effect.PASSES, words, document, where)
+        if item.cors is not None and (origin := request.header("origin")) is not None:
+            preflight = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
+            if preflight and _allows(item.cors.allow_origins, origin):
+                yield Step("CORS", Effect.ANSWERS, f"the preflight of {origin} is answered", document, where)
+            else:
+                told = "may" if _allows(item.cors.allow_origins, origin) else "may not"
+                yield Step("CORS", Effect.PASSES, f"pages of {origin} {told} read the answer", document, where)
+
+
+def _allows(origins: Iterable[str], origin: str) -> bool:
+    for allowed in origins:
+        head, star, tail = allowed.partition("*")
+        if origin == allowed or (star and origin.startswith(head) and origin.endswith(tail) and origin != head + tail):
+            return True
+    return False
+
+
 def _edits(edits: HTTPHeaderFilter) -> Iterator[str]:
     for verb, headers in (("set", edits.set), ("add", edits.add)):
         yield from (f'{verb} {header.name}: "{header.value}"' for header in headers)

@@ -10,11 +10,21 @@ from dataclasses import dataclass
 
 from policy.attached import AttachedPolicy
 from policy.attachment import ANY_HOST, covers, owner
-from policy.compiler.inputs import RoutedHost, RoutedRule
+from policy.backends import Backend
+from policy.compiler import names
+from policy.compiler.inputs import RoutedHost, RoutedRule, StreamListener
 from policy.compiler.matches import precedence
-from policy.compiler.routing import routed_hosts
+from policy.compiler.routing import RoutedPort, Routing
 from policy.documents import Documents
-from policy.explain.changes import changed_path, header_steps, location, redirect_of, rewrite_of, with_query
+from policy.explain.changes import (
+    changed_path,
+    header_steps,
+    location,
+    other_steps,
+    redirect_of,
+    rewrite_of,
+    with_query,
+)
 from policy.explain.explanation import (
     Answered,
     Effect,
@@ -31,24 +41,29 @@ from policy.explain.policies import policy_step
 from policy.explain.request import Request
 from policy.gateway import Gateway, Listener
 from policy.http_route import HTTPRouteMatch
+from policy.identities import Identities, NoIdentities
 from policy.problems import listed
 from policy.shapes import format_duration
 from registry.mesh import Mesh
 from registry.model import DocumentKey
 
 _PASSED_OVER = 5
-_PROTOCOLS = {"http": ("HTTP",), "https": ("HTTPS", "TLS")}
+_PROTOCOLS = {"http": ("HTTP", "TCP"), "https": ("HTTPS", "TLS", "TCP")}
 
 
-def explain(mesh: Mesh, request: Request, *, gateway: DocumentKey | None = None) -> Explanation:
-    """What `request` would meet. gateway: where it arrives; None: at the one that listens on the URL's port."""
+def explain(
+    mesh: Mesh, request: Request, *, gateway: DocumentKey | None = None, identities: Identities | None = None
+) -> Explanation:
+    """What `request` would meet. gateway: where it arrives; None: at the one that listens on the URL's port.
+    identities: where certificates come from."""
     documents = Documents.of(mesh)
     found = _arrival(documents, request, gateway)
     if isinstance(found, NotServed):
         return Explanation(request, "", "", "", None, (), found)
     chosen, listeners = found
-    hosts = tuple(routed_hosts(mesh, documents, chosen, listeners[0].port))
-    return _Explaining(mesh, documents, request, chosen, listeners, hosts).explanation()
+    routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
+    port = next((item for item in routing.ports(chosen) if item.bound.port == listeners[0].port), None)
+    return _Explaining(mesh, documents, request, chosen, listeners, port).explanation()
 
 
 def _arrival(
@@ -84,9 +99,39 @@ class _Explaining:
     request: Request
     gateway: Gateway
     listeners: Sequence[Listener]
-    hosts: Sequence[RoutedHost]
+    port: RoutedPort | None
 
     def explanation(self) -> Explanation:
+        listener = self.listeners[0]
+        if listener.protocol == "HTTP":
+            return self._by_http(names.listener(self.gateway.key, listener.port))
+        listener = _by_server_name(self.listeners, self.request.host)
+        name = names.listener_routes(self.gateway.key, listener.port, listener.name)
+        if listener.is_http and self.port is not None and name in self.port.hosts:
+            return self._by_http(name)
+        chains = self.port.bound.chains if self.port is not None else ()
+        carried = [chain for chain in chains if isinstance(chain, StreamListener) and chain.name.startswith(f"{name}/")]
+        chosen = _for_server_name(carried, self.request.host)
+        if chosen is None:
+            reason = (
+                "its listener has no certificate to show"
+                if listener.is_http
+                else f"no route of its listener carries connections for {self.request.host}"
+            )
+            return self._ended(
+                listener, "", [self._arrived(listener)], NotServed(f"the connection is closed: {reason}")
+            )
+        policies = [policy_step(policy, self.request) for policy in chosen.policies.policies]
+        total = sum(weight for _, weight in chosen.targets)
+        shares = tuple(self._share(backend, weight / total) for backend, weight in chosen.targets if weight)
+        what = "its connection is carried as it is, and nobody looks into it"
+        steps = [self._arrived(listener), *policies, Step("connection", Effect.PASSES, what)]
+        outcome = Forwarded(shares, self.request.authority, with_query(self.request.path, self.request))
+        return self._ended(listener, "", steps, outcome)
+
+    def _by_http(self, routes: str) -> Explanation:
+        """The explanation by the hosts of one route configuration."""
+        hosts = self.port.hosts[routes] if self.port is not None else ()
         request = self.request
         port = self.listeners[0].port
         if request.redirect is not None:
@@ -94,7 +139,7 @@ class _Explaining:
             reason = "its path holds an escaped slash, which is not the same as a slash to everybody"
             step = self._arrived(self.listeners[0])
             return self._ended(self.listeners[0], "", [step], Answered(307, reason, target))
-        host = _served(self.hosts, request.host)
+        host = _served(hosts, request.host)
         if host is None:
             listener = self.listeners[0]
             reason = f"no route of port {port} is for the host {request.host or 'that it does not name'}"
@@ -110,8 +155,13 @@ class _Explaining:
         steps.append(Step("route", Effect.PASSES, words(match), document, f"{where}.matches[{number}]"))
         steps += [policy_step(policy, request) for policy in self._policies(rule)]
         steps += header_steps(rule.rule.filters, document=document, path=f"{where}.filters")
-        told, outcome = self._outcome(rule, match, document, where)
+        extra = list(other_steps(rule.rule.filters, request, document=document, path=f"{where}.filters"))
+        steps += extra
         matched = Matched(document, rule.index, rule.rule.name or "", number)
+        if any(step.effect is Effect.ANSWERS for step in extra):
+            answered = Answered(200, "a preflight that is answered by the proxy")
+            return self._ended(listener, host.hostname, steps, answered, matched, passed_over)
+        told, outcome = self._outcome(rule, match, document, where)
         return self._ended(listener, host.hostname, [*steps, *told], outcome, matched, passed_over)
 
     def _ended(
@@ -187,9 +237,7 @@ class _Explaining:
             said = f"answered with 504 after {limit} without an answer"
             steps.append(Step("timeout", Effect.MAY_REFUSE, said, document, f"{where}.timeouts"))
         shares = [
-            Share(
-                str(backend), ref.weight / total, sum(1 for _ in backend.among(self.mesh.endpoints_of(backend.service)))
-            )
+            self._share(backend, ref.weight / total)
             for ref, backend in zip(rule.backend_refs, routed.backends, strict=True)
         ]
         for index, (share, ref) in enumerate(zip(shares, rule.backend_refs, strict=True)):
@@ -201,6 +249,28 @@ class _Explaining:
                 said = f"{share.backend} has no endpoints: 503"
                 steps.append(Step("backend", effect, said, document, f"{where}.backendRefs[{index}]"))
         return steps, Forwarded(tuple(share for share in shares if share.share), host, with_query(path, request))
+
+    def _share(self, backend: Backend, share: float) -> Share:
+        return Share(str(backend), share, sum(1 for _ in backend.among(self.mesh.endpoints_of(backend.service))))
+
+
+def _by_server_name(listeners: Sequence[Listener], host: str) -> Listener:
+    """The listener of a TLS port whose hostname fits best."""
+    fitting = [
+        listener for listener in listeners if listener.hostname in (None, host) or covers(listener.hostname or "", host)
+    ]
+    best = max(fitting, key=lambda item: (item.hostname == host, len(item.hostname or "")), default=None)
+    return best or listeners[0]
+
+
+def _for_server_name(chains: Sequence[StreamListener], host: str) -> StreamListener | None:
+    """Envoy, FilterChainMatch.server_names: exact, then the longest wildcard, then those for any name."""
+
+    def rank(chain: StreamListener) -> int:
+        fitting = [name for name in chain.server_names if name == host or covers(name, host)]
+        return max((len(name) + (name == host) for name in fitting), default=-1 if chain.server_names else 0)
+
+    return max((chain for chain in chains if rank(chain) >= 0), key=rank, default=None)
 
 
 def _served(hosts: Sequence[RoutedHost], host: str) -> RoutedHost | None:
