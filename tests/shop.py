@@ -141,10 +141,10 @@ async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
             await mesh.add_service("payment")
             await mesh.add_endpoint("payment", payment.port, "v1")
             await mesh.apply(base(port))
-            timeout = aiohttp.ClientTimeout(total=DEADLINE)
+            timeout, connector = aiohttp.ClientTimeout(total=DEADLINE), aiohttp.TCPConnector(force_close=True)
             async with (
                 running_envoy(mesh.xds_port, "default/edge", log_path=folder / "envoy.log") as envoy,
-                aiohttp.ClientSession(timeout=timeout) as session,
+                aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
             ):
                 await mesh.in_sync()
                 yield Shop(mesh, envoy, port, payment, session)

@@ -16,6 +16,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
+from policy.compiler import api_keys, basic_auth, external_authorization, jwt
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -27,6 +28,7 @@ class Place(enum.IntEnum):
     GEOGRAPHY = 20  # what is found out about the client is there for all that decide by it
     THREAT = 30  # cheap refusals first
     AUTHENTICATION = 40
+    EXTERNAL_AUTHORIZATION = 45  # after what can refuse without asking anybody
     AUTHORIZATION = 50
     RATE_LIMIT = 60  # after authentication: limits for each client count by who it is
     FAULT = 70
@@ -58,7 +60,33 @@ class HttpFilter:
     needs: Callable[[Any], Iterable[Need]] = _no_needs
 
 
-_TABLE: tuple[HttpFilter, ...] = ()
+_TABLE: tuple[HttpFilter, ...] = (
+    HttpFilter(
+        "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
+    ),
+    HttpFilter(
+        "envoy.filters.http.basic_auth",
+        Place.AUTHENTICATION,
+        basic_auth.asked,
+        basic_auth.on_route,
+        basic_auth.in_chain,
+    ),
+    HttpFilter("envoy.filters.http.jwt_authn", Place.AUTHENTICATION, jwt.asked, jwt.on_route, jwt.in_chain, jwt.needs),
+    *(
+        HttpFilter(
+            f"envoy.filters.http.ext_authz/{mode}",
+            Place.EXTERNAL_AUTHORIZATION,
+            asked_in_mode,
+            external_authorization.on_route,
+            external_authorization.in_chain,
+            external_authorization.needs,
+        )
+        for mode, asked_in_mode in (
+            ("closed", external_authorization.asked_closed),
+            ("open", external_authorization.asked_open),
+        )
+    ),
+)
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
 """All filters, in the order of the chain. The router, which ends it, is not among them."""
 
