@@ -14,7 +14,7 @@ from policy.attached import AttachedPolicy, AttachedSpec, BackendReference, Targ
 from policy.http_route import HeaderName, Path
 from policy.secrets import NOT_SHOWN, Secret
 from policy.servers import CertificateBundle, HttpsUrl, OutsideServer, ServiceReference
-from policy.shapes import LIST, Duration, ObjectName, Shape, matching
+from policy.shapes import LIST, AbsoluteFile, Duration, ObjectName, Shape, Word, matching
 
 _MAX_JWKS = 65_536
 _HTPASSWD_LINE = re.compile(r"[^:\s]{1,255}:\{SHA\}[A-Za-z0-9+/]{27}=")
@@ -23,17 +23,6 @@ _LONGEST_CALL = timedelta(seconds=60)
 _PRIVATE = ("d", "k")
 
 ItemT = TypeVar("ItemT")
-Token = Annotated[
-    str,
-    StringConstraints(max_length=256),
-    matching(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+", "a name of letters, digits and !#$%&'*+-.^_`|~"),
-]
-Word = Annotated[
-    str, StringConstraints(min_length=1, max_length=1024), matching(r"[^\x00-\x1f\x7f]*", "one line of text")
-]
-AbsoluteFile = Annotated[
-    str, StringConstraints(max_length=1024), matching(r"/[^\x00-\x1f\x7f]+", "the absolute path of a file of the proxy")
-]
 
 
 def _jwks(value: str) -> str:
@@ -76,8 +65,8 @@ class CredentialSource(Shape):
 
     header: HeaderName | None = None
     prefix: Word | None = None
-    query_param: Token | None = None
-    cookie: Token | None = None
+    query_param: HeaderName | None = None
+    cookie: HeaderName | None = None
 
     @model_validator(mode="after")
     def _one(self) -> CredentialSource:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
 from policy.authentication_policy import AuthenticationPolicy
+from policy.authorization_policy import AuthorizationPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
 from policy.retry_policy import RetryPolicy
@@ -24,6 +25,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     HTTPRoute,
     # attached policies, alphabetically
     AuthenticationPolicy,
+    AuthorizationPolicy,
     RetryPolicy,
 )
 

@@ -88,6 +88,12 @@ Hostname = Annotated[
     matching(rf"(\*\.)?{_SUBDOMAIN}", 'a hostname, such as "shop.example.com" or "*.example.com"'),
 ]
 """A hostname whose first label may be "*"."""
+Word = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024), matching(r"[^\x00-\x1f\x7f]*", "one line of text")
+]
+AbsoluteFile = Annotated[
+    str, StringConstraints(max_length=1024), matching(r"/[^\x00-\x1f\x7f]+", "the absolute path of a file of the proxy")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(format_duration, return_type=str)]
 """GEP-2257: one to four numbers with units, "1h30m", "500ms"; "0s" means no limit."""

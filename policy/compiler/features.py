@@ -13,13 +13,16 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
-from policy.compiler import retries
+from policy.compiler import authorization, geography, retries
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
 
 ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
-CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
+CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (
+    authorization.on_connection_manager,
+    geography.on_connection_manager,
+)
 """For each HTTP connection manager."""
 
 CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (retries.on_cluster,)

@@ -16,7 +16,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
-from policy.compiler import api_keys, basic_auth, external_authorization, jwt
+from policy.compiler import api_keys, authorization, basic_auth, external_authorization, geography, jwt
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -61,6 +61,7 @@ class HttpFilter:
 
 
 _TABLE: tuple[HttpFilter, ...] = (
+    HttpFilter(geography.NAME, Place.GEOGRAPHY, geography.asked, geography.on_route, geography.in_chain),
     HttpFilter(
         "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
     ),
@@ -85,6 +86,20 @@ _TABLE: tuple[HttpFilter, ...] = (
             ("closed", external_authorization.asked_closed),
             ("open", external_authorization.asked_open),
         )
+    ),
+    HttpFilter(
+        "envoy.filters.http.rbac/1-deny",
+        Place.AUTHORIZATION,
+        authorization.asked_to_deny,
+        authorization.on_route,
+        authorization.in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.rbac/2-allow",
+        Place.AUTHORIZATION,
+        authorization.asked_to_allow,
+        authorization.on_route,
+        authorization.in_chain,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
