@@ -12,6 +12,7 @@ from policy.authentication_policy import AuthenticationPolicy
 from policy.authorization_policy import AuthorizationPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
+from policy.rate_limit_policy import RateLimitPolicy
 from policy.retry_policy import RetryPolicy
 from policy.shapes import BaseDocument
 from registry.mesh import Mesh
@@ -26,6 +27,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     # attached policies, alphabetically
     AuthenticationPolicy,
     AuthorizationPolicy,
+    RateLimitPolicy,
     RetryPolicy,
 )
 

@@ -13,10 +13,10 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
-from policy.compiler import authorization, geography, retries
+from policy.compiler import authorization, geography, rate_limits, retries
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
 
-ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
+ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action, rate_limits.on_action)
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
 CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (

@@ -16,7 +16,15 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
-from policy.compiler import api_keys, authorization, basic_auth, external_authorization, geography, jwt
+from policy.compiler import (
+    api_keys,
+    authorization,
+    basic_auth,
+    external_authorization,
+    geography,
+    jwt,
+    rate_limits,
+)
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -100,6 +108,21 @@ _TABLE: tuple[HttpFilter, ...] = (
         authorization.asked_to_allow,
         authorization.on_route,
         authorization.in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.local_ratelimit",
+        Place.RATE_LIMIT,
+        rate_limits.asked_of_proxies,
+        rate_limits.local_on_route,
+        rate_limits.local_in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.ratelimit",
+        Place.RATE_LIMIT,
+        rate_limits.asked_of_a_service,
+        rate_limits.service_on_route,
+        rate_limits.service_in_chain,
+        rate_limits.service_needs,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
