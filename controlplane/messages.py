@@ -7,6 +7,7 @@ from datetime import datetime
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.events import Event, Lost, Published
+from controlplane.redaction import shown_body
 from controlplane.rendering import document_yaml, resource_yaml
 from policy.plan import Operation, Plan
 from protos.apg.admin.v1 import admin_pb2 as pb
@@ -34,7 +35,7 @@ def document_key(key: DocumentKey) -> pb.DocumentKey:
 
 
 def document(item: Document) -> pb.Document:
-    return pb.Document(kind=item.kind, namespace=item.namespace, name=item.name, json=item.body)
+    return pb.Document(kind=item.kind, namespace=item.namespace, name=item.name, json=shown_body(item))
 
 
 def service(mesh: Mesh, item: Service) -> pb.ServiceWithEndpoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
@@ -115,6 +116,12 @@ Hostname = Annotated[
     matching(rf"(\*\.)?{_SUBDOMAIN}", 'a hostname, such as "shop.example.com" or "*.example.com"'),
 ]
 """A hostname whose first label may be "*"."""
+Word = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024), matching(r"[^\x00-\x1f\x7f]*", "one line of text")
+]
+AbsoluteFile = Annotated[
+    str, StringConstraints(max_length=1024), matching(r"/[^\x00-\x1f\x7f]+", "the absolute path of a file of the proxy")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Duration = Annotated[
     timedelta,
@@ -138,12 +145,13 @@ class Metadata(Shape):
 
 
 class BaseDocument(Shape):
-    """A document of any kind."""
+    """A document of any kind. HAS_SECRETS: whether it has fields that are never shown (`policy.secrets`)."""
 
     KIND: ClassVar[str]
     API_VERSION: ClassVar[str]
     OLDER_VERSIONS: ClassVar[tuple[str, ...]] = ()
     """Further versions that are read alike; documents are kept as of API_VERSION."""
+    HAS_SECRETS: ClassVar[bool] = False
 
     metadata: Metadata
 
@@ -156,9 +164,11 @@ class BaseDocument(Shape):
     def key(self) -> DocumentKey:
         return DocumentKey(self.KIND, self.metadata.namespace, self.metadata.name)
 
-    def to_document(self) -> Document:
-        """The document as the registry keeps it: canonical JSON, without what is default."""
-        body: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    def to_document(self, *, context: Mapping[str, Any] | None = None) -> Document:
+        """The document as the registry keeps it: canonical JSON, without what is default.
+
+        context: for the fields' serializers; `policy.secrets.SHOWN` keeps secrets out."""
+        body: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, context=context)
         body |= {"apiVersion": self.API_VERSION, "kind": self.KIND}
         body.setdefault("metadata", {})["namespace"] = self.metadata.namespace
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
