@@ -262,7 +262,7 @@ def test_a_name_is_the_messages_own_or_is_refused() -> None:
         Resource.of(Secret(name="a"), name="b")
     with pytest.raises(SnapshotError, match="without a name"):
         Resource.of(Secret())
-    with pytest.raises(SnapshotError, match="want it there too"):
+    with pytest.raises(SnapshotError, match="want it in the message"):
         Resource.of(Secret(), name="a")
 
 
