@@ -62,6 +62,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     TlsCertificate,
 )
 from envoy_data_plane.envoy.service.runtime.v3 import Runtime
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher
 from envoy_data_plane.envoy.type.v3 import FractionalPercent
 from envoy_data_plane.google.protobuf import Struct, Value
 
@@ -187,6 +188,13 @@ def scope(zone: str, routes: str) -> Resource:
 
 def routes(name: str, answer: str) -> Resource:
     return Resource.of(RouteConfiguration(name=name, virtual_hosts=[_host(["*"], answer)]))
+
+
+def broken_routes(name: str) -> Resource:
+    """Routes that Envoy refuses, in words that do not name them."""
+    match = RouteMatch(safe_regex=RegexMatcher(regex="("))
+    host = VirtualHost(name="all", domains=["*"], routes=[Route(match=match, direct_response=_says("never"))])
+    return Resource.of(RouteConfiguration(name=name, virtual_hosts=[host]))
 
 
 # --- virtual hosts on demand ---

@@ -24,8 +24,9 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Nacked:
-    """Refused by the client, in its own words. `resources` are those it blames; all that changed, if it names none.
-    `origins` are what these were made from, in the words of whoever made the snapshot."""
+    """Refused by the client, in its own words. `resources` are those it blames. If it names none of several, each is
+    sent alone, and there are none here yet: a refusal that names one follows. `origins` are what these were made from,
+    in the words of whoever made the snapshot."""
 
     version: str
     reason: str

@@ -99,6 +99,7 @@ class Machine(ABC, Generic[RequestT]):
             changed = changes.get(subscription.type)
             if changed:
                 subscription.dirty.update(subscription.wanted_among(changed))
+                subscription.suspects -= subscription.dirty  # their content is another by now
                 if subscription.refused:
                     subscription.pardon(snapshot)
         return self._advance(now)
@@ -261,21 +262,29 @@ class Machine(ABC, Generic[RequestT]):
 
     def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
         """Whom the client blames is not sent again at that version; the others go out once more without it, since a
-        client may have dropped the whole response."""
-        blamed = _blamed(reason, in_flight.sent) or tuple(in_flight.sent)
-        for name, resource in in_flight.sent.items():
+        client may have dropped the whole response. If it blames none of several, each is tried alone: most of what
+        Envoy says of endpoints and routes names no resource."""
+        sent = in_flight.sent
+        blamed = _blamed(reason, sent)
+        if not blamed and (len(sent) == 1 or self._lists_all(subscription.type)):
+            blamed = tuple(sent)
+        for name, resource in sent.items():
             if name in blamed:
                 subscription.refuse(name, resource)
             elif subscription.wants(name):
-                subscription.forced.add(name)
-        if subscription.forced:
+                (subscription.forced if blamed else subscription.suspects).add(name)
+        if subscription.forced or subscription.suspects:
             subscription.dirty.update(in_flight.removed)
         else:
             for name in in_flight.removed:
                 subscription.drop(name)
-        origins = {origin for name in blamed for origin in in_flight.sent[name].origin}
+        origins = {origin for name in blamed for origin in sent[name].origin}
         subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
         self._answers.append(Refusal(subscription.type, subscription.nacked))
+
+    def _lists_all(self, type: ResourceType) -> bool:
+        """Whether each response has to list everything, so that nothing can go out alone."""
+        return self._one_at_a_time and type.full_state
 
     # --- deciding what goes out ---
 
@@ -333,6 +342,8 @@ class Machine(ABC, Generic[RequestT]):
             for name in removed:
                 subscription.drop(name)
             removed.clear()
+        if not (changed or removed or subscription.in_flight):
+            changed.update(subscription.next_suspect(self._snapshot))
         if changed or removed or (asked and tells_absence):
             assembled = self._assemble(subscription, changed, tuple(sorted(removed)))
             return self._send(subscription, assembled, changed, tuple(sorted(removed)), now)
@@ -345,7 +356,7 @@ class Machine(ABC, Generic[RequestT]):
         due = {name: subscription.held[name] for name, time in subscription.beats.items() if time <= now}
         if not due:
             return None
-        if self._one_at_a_time and subscription.type.full_state:  # the answer lists everything
+        if self._lists_all(subscription.type):
             due = {name: subscription.held[name] for name in subscription.beats}
         response = self._send(subscription, self._heartbeat(subscription, due), {}, (), now)
         subscription.plan_beats(due, now)

@@ -366,6 +366,22 @@ async def test_a_stale_nonce_says_nothing(mesh: Mesh, client: StrictClient) -> N
     assert mesh.status(ENDPOINT).accepted == second.version
 
 
+async def test_a_client_that_never_acknowledges_gets_one_response_and_at_last_the_newest(
+    mesh: Mesh, client: StrictClient
+) -> None:
+    mesh.set(tiny(ENDPOINT, "a"))
+    await client.subscribe(ENDPOINT, "a")
+    await client.take(ENDPOINT)
+    await mesh.in_sync(ENDPOINT)
+    mesh.put(tiny(ENDPOINT, "a", 2))
+    unanswered = await client.receive(ENDPOINT)
+    for mark in range(3, 50):
+        mesh.put(tiny(ENDPOINT, "a", mark))
+    await client.ack(unanswered)
+    assert (await client.take(ENDPOINT)).bodies == {"a": tiny(ENDPOINT, "a", 49).body}
+    await mesh.in_sync(ENDPOINT)
+
+
 async def test_a_client_that_just_started_and_refuses_is_given_what_its_group_lived_with(
     mesh: Mesh, way: Way, client: StrictClient
 ) -> None:

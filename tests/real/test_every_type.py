@@ -23,6 +23,7 @@ from tests.conditions import eventually
 from tests.envoys import config_dump, envoy_binary, listener_addresses
 from tests.strict_client import Way
 from xds import ResourceType, Server, SnapshotCache, node_id
+from xds.delivery import Nacked
 from xds.fleet import Accepted, FleetEvent, Refused
 from xds.resource_types import CLUSTER, EXTENSION, RESOURCE_TYPES, RUNTIME, SCOPED_ROUTE, VIRTUAL_HOST
 
@@ -31,6 +32,10 @@ NODE = "every-type"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 on_demand = pytest.mark.parametrize(
     "proxy", [Way.DELTA_ADS, Way.DELTA_PER_TYPE], ids=lambda way: way.value, indirect=True, scope="module"
+)
+
+aggregated = pytest.mark.parametrize(
+    "proxy", [Way.SOTW_ADS, Way.DELTA_ADS], ids=lambda way: way.value, indirect=True, scope="module"
 )
 
 
@@ -49,6 +54,10 @@ class Proxy:
     def accepted(self, type: ResourceType) -> int:
         """How many responses of a type were acknowledged."""
         return sum(isinstance(event, Accepted) and event.acceptance.type is type for event in self.events)
+
+    @property
+    def refusals(self) -> list[Nacked]:
+        return [event.refusal.nacked for event in self.events if isinstance(event, Refused)]
 
     async def server_goes(self) -> None:
         await self.server.stop(grace=0)
@@ -109,10 +118,10 @@ async def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         ) as envoy,
     ):
         await envoy.ready()
-        yield Proxy(way, envoy, cache, server, port, events, http)
-        refusals = [event for event in events if isinstance(event, Refused)]
+        proxy = Proxy(way, envoy, cache, server, port, events, http)
+        yield proxy
     await server.stop(grace=0)
-    assert refusals == []
+    assert proxy.refusals == []
 
 
 async def test_a_runtime_layer_decides_over_requests(proxy: Proxy) -> None:
@@ -148,9 +157,20 @@ async def test_requests_go_by_the_scope_that_they_name(proxy: Proxy) -> None:
     await proxy.answers("scoped", 200, "grass", headers={"x-zone": "green"})
     [dumped] = (await proxy.dump("ScopedRoutesConfigDump"))["dynamic_scoped_route_configs"]
     assert {scope["name"] for scope in dumped["scoped_route_configs"]} == {"scope-blue", "scope-green"}
+
+    # Of two that change at once, Envoy refuses one and does not say which.
+    proxy.cache.put(NODE, mesh.routes("blue-routes", "new sky"), mesh.broken_routes("green-routes"))
+    await proxy.answers("scoped", 200, "new sky", headers={"x-zone": "blue"})
+    await eventually(lambda: proxy.refusals and proxy.refusals[-1].resources == ("green-routes",))
+    assert await proxy.says("scoped", headers={"x-zone": "green"}) == (200, "grass")
+    assert len(proxy.refusals) <= 2  # the response that had both, and the one alone
+    proxy.cache.put(NODE, mesh.routes("green-routes", "new grass"))
+    await proxy.answers("scoped", 200, "new grass", headers={"x-zone": "green"})
+    proxy.events.clear()
+
     proxy.cache.remove(NODE, SCOPED_ROUTE, "scope-green")
     await proxy.answers("scoped", 404, "", headers={"x-zone": "green"})
-    await proxy.answers("scoped", 200, "sky", headers={"x-zone": "blue"})
+    await proxy.answers("scoped", 200, "new sky", headers={"x-zone": "blue"})
 
 
 async def test_a_filter_comes_and_changes_by_itself(proxy: Proxy) -> None:
@@ -203,6 +223,7 @@ async def test_a_cluster_comes_with_the_first_request_for_it(proxy: Proxy) -> No
         await runner.cleanup()
 
 
+@aggregated
 async def test_a_lifetime_lasts_as_long_as_the_server_renews_it(proxy: Proxy) -> None:
     proxy.cache.put(NODE, mesh.runtime(100, ttl=1.0))
     await proxy.answers("runtime", 200, "rush")

@@ -7,6 +7,7 @@ nothing may need the bound on holding back to come to its end.
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from xds.snapshot import Snapshot
 NAMES = ("a", "b", "c")
 
 
+@cache
 def world(used: frozenset[str], ports: int, stat_name: str, secret: str, mark: int) -> Snapshot:
     """A listener whose routes lead to the services of `used`, which exist, and no others; their clusters use `secret`,
     if it has a name."""
