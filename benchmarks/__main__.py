@@ -10,11 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import propagation
+from benchmarks import herd, propagation
 from benchmarks.fanout import run as fanout
 from benchmarks.report import Report
 
-BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {"fanout": fanout.run, "propagation": propagation.run}
+BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
+    "fanout": fanout.run,
+    "herd": herd.run,
+    "propagation": propagation.run,
+}
 
 
 def main() -> int:
