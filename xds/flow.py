@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,6 +18,7 @@ from xds.errors import LimitError
 # gRPC ends connections at 0.9 to 1.1 times the age that it is told. A stream ends later than that, so that its client
 # opens the next one on a new connection, which may lead to another replica.
 _STREAM_AGE = (1.15, 1.35)
+_SETTLED = 0.01  # seconds without a further request; what follows from an answer is asked for at once
 _CONNECTION_GRACE = 2  # times the age: longer than the oldest stream of a connection can last
 
 
@@ -29,8 +30,8 @@ class Flow:
     drain: how long a stream that is to end may take to finish the update that it is in the middle of.
     max_streams, max_streams_per_node, max_streams_per_connection: of this server. A stream beyond is refused with
     RESOURCE_EXHAUSTED; beyond the last one a client waits, or opens another connection.
-    first_pushes: how many clients are sent their first configuration at once; the others wait in order.
-    first_push: how long one of them may take before the next one's turn comes all the same.
+    turns: how many clients are served their first configuration at once; the others wait, in order of arrival.
+    turn: how long one of them may take before the next one's turn comes all the same.
     keepalive, keepalive_timeout: how often a silent client is pinged, and how long its answer may take.
     """
 
@@ -39,16 +40,16 @@ class Flow:
     max_streams: int = 10_000
     max_streams_per_node: int = 256
     max_streams_per_connection: int = 100
-    first_pushes: int = 32
-    first_push: timedelta = timedelta(seconds=2)
+    turns: int = 32
+    turn: timedelta = timedelta(seconds=0.25)
     keepalive: timedelta = timedelta(seconds=30)
     keepalive_timeout: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
-        for name in ("max_streams", "max_streams_per_node", "max_streams_per_connection", "first_pushes"):
+        for name in ("max_streams", "max_streams_per_node", "max_streams_per_connection", "turns"):
             if (count := getattr(self, name)) < 1:
                 raise ValueError(f"{name}: got {count}, want 1 or more")
-        for name in ("drain", "first_push", "keepalive", "keepalive_timeout"):
+        for name in ("drain", "turn", "keepalive", "keepalive_timeout"):
             if (time := getattr(self, name)) <= timedelta(0):
                 raise ValueError(f"{name}: got {time.total_seconds():g} s, want more than 0")
         if self.max_age is not None and self.max_age <= timedelta(0):
@@ -83,7 +84,7 @@ class Gate:
         self._chance = chance
         self._streams = 0
         self._of_node: Counter[str] = Counter()
-        self._first = asyncio.Semaphore(flow.first_pushes)
+        self._turns = asyncio.Semaphore(flow.turns)
         self._waiting = 0
         self._retire: set[Callable[[], None]] = set()
         self._closing = False
@@ -137,18 +138,14 @@ class Gate:
             if not self._of_node[node_id]:
                 del self._of_node[node_id]
 
-    @asynccontextmanager
-    async def first_push(self) -> AsyncIterator[None]:
-        """A client's turn to be sent its first configuration. In order of arrival."""
+    async def turn(self) -> Turn:
+        """A client's turn to be sent its first configuration, in order of arrival. To be ended."""
         self._waiting += 1
         try:
-            await self._first.acquire()
+            await self._turns.acquire()
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._first.release()
+        return Turn(self._turns.release, self.flow.turn)
 
     @contextmanager
     def lifetime(self, retire: Callable[[], None]) -> Iterator[None]:
@@ -179,6 +176,39 @@ class Gate:
         if retire in self._retire:
             self._retire.discard(retire)
             retire()
+
+
+class Turn:
+    """One client's. It ends when the client has had all that it asked for and asks for nothing more, when it was long
+    enough, or when its holder ends it; then the next client's begins."""
+
+    def __init__(self, release: Callable[[], None], longest: timedelta) -> None:
+        """Use `Gate.turn`."""
+        self._release: Callable[[], None] | None = release
+        self._loop = asyncio.get_running_loop()
+        self._longest = self._loop.call_later(longest.total_seconds(), self.end)
+        self._settled: asyncio.TimerHandle | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self._release is None
+
+    def moved(self, *, settled: bool) -> None:
+        """The client said something; `settled`: it has all that it asked for, so far."""
+        if self._settled is not None:
+            self._settled.cancel()
+            self._settled = None
+        if settled and not self.is_over:
+            self._settled = self._loop.call_later(_SETTLED, self.end)
+
+    def end(self) -> None:
+        """Harmless when it is over."""
+        for timer in (self._longest, self._settled):
+            if timer is not None:
+                timer.cancel()
+        release, self._release = self._release, None
+        if release is not None:
+            release()
 
 
 def _milliseconds(time: timedelta) -> int:

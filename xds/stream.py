@@ -7,7 +7,6 @@ read, nothing more is read from it.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,7 +23,7 @@ from xds.call import Context
 from xds.delta import DeltaMachine
 from xds.errors import LimitError, RequestError, SilenceError
 from xds.fleet import Client, ClientStatus, Fleet
-from xds.flow import Gate
+from xds.flow import Gate, Turn
 from xds.history import History, Record
 from xds.machine import HOLD_SECONDS, Machine, Response
 from xds.resource_types import ResourceType
@@ -184,6 +183,7 @@ class _Stream(Generic[RequestT]):
         self._ended = False
         self._retiring = False
         self._lifetime = asyncio.timeout(None)
+        self._turn: Turn | None = None
 
     def offer(self, snapshot: Snapshot) -> None:
         """A newer snapshot for this stream; one that it has not served yet is forgotten."""
@@ -204,17 +204,21 @@ class _Stream(Generic[RequestT]):
         self._wake.set()
 
     async def run(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
-        with contextlib.suppress(TimeoutError):  # retired, and would not answer
+        try:
             async with self._lifetime, asyncio.TaskGroup() as tasks:
                 reader = tasks.create_task(self._read(first, requests))
                 with self._gate.lifetime(self.retire):
                     await self._write()
                 reader.cancel()
+        except TimeoutError:
+            pass  # retired, and would not answer
+        finally:
+            if self._turn is not None:
+                self._turn.end()
 
     async def _read(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
-        async with self._gate.first_push():
-            self._receive(first)
-            await self._until_sent()
+        self._turn = await self._gate.turn()
+        self._receive(first)
         async for request in requests:
             self._receive(request)
             while len(self._unsent) > _UNSENT_LIMIT:
@@ -222,14 +226,6 @@ class _Stream(Generic[RequestT]):
                 await self._room.wait()
         self._ended = True
         self._wake.set()
-
-    async def _until_sent(self) -> None:
-        """Until the client was sent what it is due, but not for ever: others wait for their turn."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._gate.flow.first_push.total_seconds()):
-                while self._unsent:
-                    self._room.clear()
-                    await self._room.wait()
 
     def _receive(self, request: RequestT) -> None:
         if request.node.id not in ("", self._client.node_id):
@@ -240,6 +236,8 @@ class _Stream(Generic[RequestT]):
         for answer in self._machine.take_answers():
             self._history.note(answer, datetime.now(UTC))
             self._fleet.answered(self._client, answer)
+        if self._turn is not None and not self._turn.is_over:
+            self._turn.moved(settled=self._machine.is_settled and not self._unsent)
         self._wake.set()
 
     async def _write(self) -> None:

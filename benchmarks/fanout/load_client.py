@@ -80,6 +80,8 @@ class _LoadClient:
                 return
             for message in proxy.connection.receive(octets):
                 proxy.take(message)
+                if not proxy.settled_at and proxy.settled:
+                    proxy.settled_at = time.monotonic_ns()
         if proxy.connection.out:
             self._write(connected, proxy)
 
@@ -112,19 +114,26 @@ class _LoadClient:
             self._waiting = getattr(self, f"_do_{command.pop('do')}")(**command)
 
     def _do_open(
-        self, *, ports: list[int], streams: int, delta: bool, group: str, stuck: int = 0
+        self, *, ports: list[int], streams: int, delta: bool, group: str, stuck: int = 0, first: int = 0
     ) -> Callable[[], dict[str, Any] | None]:
-        """Opens `streams` proxies, the last `stuck` of them with a small window, and waits until all have settled."""
+        """Opens `streams` proxies, the last `stuck` of them with a small window, and waits until all have settled.
+        They are named by numbers from `first` on."""
         self._ports = ports
         start, cpu = time.monotonic_ns(), time.process_time_ns()
         for index in range(streams):
-            node = Node(id=node_name(index), cluster=group, user_agent_name="benchmark")
+            node = Node(id=node_name(first + index), cluster=group, user_agent_name="benchmark")
             window = _STUCK_WINDOW if index >= streams - stuck else _WINDOW
             made: Proxy = (DeltaProxy if delta else SotwProxy)(node, window=window)
             made.keeps_bodies = index == 0
             self._proxies.append(made)
             self._connect(index)
-        return lambda: self._totals(start, cpu) if all(proxy.settled for proxy in self._proxies) else None
+
+        def settled() -> dict[str, Any] | None:
+            if not all(proxy.settled_at for proxy in self._proxies):
+                return None
+            return {**self._totals(start, cpu), "settled_ns": [proxy.settled_at - start for proxy in self._proxies]}
+
+        return settled
 
     def _do_reconnect(self) -> Callable[[], dict[str, Any] | None]:
         """Connects all proxies again, with what they hold; returns when that is written."""

@@ -32,6 +32,7 @@ class Proxy:
     """What one proxy holds and has counted.
 
     change, at: the newest change that arrived, and when (CLOCK_MONOTONIC, ns).
+    settled_at: when it first had all that it follows (CLOCK_MONOTONIC, ns).
     late: changes that came after a newer one.
     messages, resources, octets: received since `forget_counts`.
     refuses: NACKs what it is sent instead of ACKing.
@@ -43,7 +44,7 @@ class Proxy:
         self._node = node
         self._window = window
         self.refuses = False
-        self.change = self.at = self.late = 0
+        self.change = self.at = self.late = self.settled_at = 0
         self.names: dict[str, list[str]] = {_CDS: [], _LDS: []}
         self.bodies: dict[tuple[str, str], bytes] = {}  # of the first proxy alone, for comparing servers
         self.keeps_bodies = False

@@ -21,7 +21,7 @@ from tests.conditions import eventually
 from tests.xds_resources import cluster, endpoints, service
 from xds.cache import SnapshotCache
 from xds.fleet import Connected, Fleet, FleetEvent
-from xds.flow import Flow, Gate
+from xds.flow import Flow, Gate, Turn
 from xds.load_reporting import LRS, LoadReports
 from xds.resource_types import CLUSTER
 from xds.server import ADS, AdsServer, node_cluster
@@ -203,7 +203,7 @@ async def test_a_client_that_never_reads_costs_others_no_time_and_no_memory() ->
 
 async def test_a_client_that_does_not_read_its_first_configuration_loses_its_turn() -> None:
     async with (
-        serving(first_pushes=1, first_push=timedelta(seconds=0.2)) as server,
+        serving(turns=1, turn=timedelta(seconds=0.2)) as server,
         channel(server.port) as one,
         channel(server.port) as other,
     ):
@@ -215,27 +215,40 @@ async def test_a_client_that_does_not_read_its_first_configuration_loses_its_tur
         assert [resource.name for resource in (await reader.read()).resources] == ["pay"]
 
 
-async def test_first_pushes_take_turns_in_order_of_arrival() -> None:
-    gate = Gate(Flow(first_pushes=2))
-    running: list[int] = []
-    order: list[int] = []
-    most = 0
+async def test_turns_come_in_order_of_arrival() -> None:
+    gate = Gate(Flow(turns=2))
+    turns: list[int] = []
 
-    async def client(number: int) -> None:
-        nonlocal most
-        async with gate.first_push():
-            running.append(number)
-            order.append(number)
-            most = max(most, len(running))
-            await asyncio.sleep(0)
-            running.remove(number)
+    async def client(number: int) -> Turn:
+        turn = await gate.turn()
+        turns.append(number)
+        return turn
 
-    async with asyncio.TaskGroup() as tasks:
-        for number in range(20):
-            tasks.create_task(client(number))
-        await asyncio.sleep(0)
-        assert gate.waiting == 18
-    assert (most, order, gate.waiting) == (2, list(range(20)), 0)
+    clients = [asyncio.create_task(client(number)) for number in range(4)]
+    await eventually(lambda: len(turns) == 2)
+    assert (turns, gate.waiting) == ([0, 1], 2)
+    first = await clients[0]
+    first.end()
+    first.end()  # once is enough, twice is no more
+    await eventually(lambda: len(turns) == 3)
+    assert (turns, gate.waiting) == ([0, 1, 2], 1)
+    clients[3].cancel()  # gone before its turn came
+    await eventually(lambda: gate.waiting == 0)
+    (await clients[1]).end()
+    assert not (await gate.turn()).is_over
+
+
+async def test_a_turn_lasts_while_the_client_asks_on_and_ends_when_it_has_all() -> None:
+    gate = Gate(Flow(turns=1, turn=timedelta(seconds=DEADLINE)))
+    turn = await gate.turn()
+    turn.moved(settled=True)
+    turn.moved(settled=False)  # it asked for something else, and was not served that yet
+    waiting = asyncio.create_task(gate.turn())
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    turn.moved(settled=True)
+    assert not (await asyncio.wait_for(waiting, DEADLINE)).is_over
+    assert turn.is_over
 
 
 async def test_streams_that_came_together_do_not_go_together() -> None:
@@ -264,7 +277,7 @@ async def test_whoever_comes_to_a_server_that_stops_goes_at_once() -> None:
 
 @pytest.mark.parametrize(
     "bounds",
-    [{"max_streams": 0}, {"first_pushes": 0}, {"drain": timedelta(0)}, {"max_age": timedelta(seconds=-1)}],
+    [{"max_streams": 0}, {"turns": 0}, {"drain": timedelta(0)}, {"max_age": timedelta(seconds=-1)}],
 )
 def test_a_bound_that_makes_no_sense_is_refused(bounds: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bounds))}: got"):
