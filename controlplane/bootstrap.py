@@ -36,6 +36,7 @@ class BootstrapOptions:
     group: "NAMESPACE/GATEWAY", Envoy's `node.cluster`.
     xds_host: the control plane's name or IP address.
     admin_port: on 127.0.0.1; 0 takes a free one.
+    region, zone: where it runs; without a zone, it prefers no endpoints.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
     metrics_interval: between two exports of metrics; how often load is reported, the control plane says.
     """
@@ -50,6 +51,8 @@ class BootstrapOptions:
     metrics_sink: bool = False
     metrics_interval: timedelta = timedelta(seconds=10)
     metadata: Labels = ()
+    region: str = ""
+    zone: str = ""
 
     def __post_init__(self) -> None:
         for name in ("node_id", "group", "xds_host"):
@@ -78,6 +81,8 @@ def render(options: BootstrapOptions) -> str:
         "node_id": options.node_id,
         "group": options.group,
         "metadata": dict(options.metadata),
+        "region": options.region,
+        "zone": options.zone,
         "admin_port": options.admin_port,
         "api_type": options.variant.value,
         "xds_host": options.xds_host,
@@ -86,6 +91,11 @@ def render(options: BootstrapOptions) -> str:
     }
     template = yaml.safe_load(_template())
     if not options.load_reports:
+        del template["cluster_manager"]["load_stats_config"]
+    if not options.zone:
+        del template["node"]["locality"], template["cluster_manager"]["local_cluster_name"]
+        template["static_resources"]["clusters"] = template["static_resources"]["clusters"][:1]
+    if not template["cluster_manager"]:
         del template["cluster_manager"]
     if not options.metrics_sink:
         del template["stats_sinks"], template["stats_flush_interval"]

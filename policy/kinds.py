@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
+from policy.backend_policy import BackendPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
 from policy.retry_policy import RetryPolicy
@@ -22,6 +23,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     Gateway,
     HTTPRoute,
     # attached policies, alphabetically
+    BackendPolicy,
     RetryPolicy,
 )
 

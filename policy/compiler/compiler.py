@@ -21,6 +21,7 @@ from policy.compiler.external import external_cluster
 from policy.compiler.http_filters import needs
 from policy.compiler.inputs import ExternalHost, ReachedBackend, RoutedRule
 from policy.compiler.listeners import listener as envoy_listener
+from policy.compiler.load_balancing import locality_weights
 from policy.compiler.routes import route_configuration
 from policy.documents import Documents
 from policy.gateway import Gateway
@@ -108,8 +109,11 @@ class Compiler:
         instances = tuple(backend.among(mesh.endpoints_of(backend.service)))
         origin = f"Service {backend.service}"
         yield self._made(reached, (origin, *reached.policies.origins), partial(cluster, reached))
+        weights = locality_weights(reached.policies)
         yield self._made(
-            ("endpoints", reached.name, instances), (origin,), partial(load_assignment, reached.name, instances)
+            ("endpoints", reached.name, instances, weights),
+            (origin, *reached.policies.origins) if weights else (origin,),
+            partial(load_assignment, reached.name, instances, weights),
         )
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:

@@ -13,7 +13,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
-from policy.compiler import retries
+from policy.compiler import connections, health, load_balancing, retries
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
 
 ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
@@ -22,5 +22,10 @@ ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.o
 CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
 """For each HTTP connection manager."""
 
-CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (retries.on_cluster,)
+CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (
+    load_balancing.on_cluster,
+    health.on_cluster,
+    retries.on_cluster,  # puts the budget into the circuit breakers
+    connections.on_cluster,  # last: TLS decides what can be negotiated
+)
 """For each cluster of a backend."""

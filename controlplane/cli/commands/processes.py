@@ -73,6 +73,8 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--xds", envvar="APG_XDS", default="127.0.0.1:18000", show_default=True, metavar="HOST:PORT")
 @click.option("--variant", type=click.Choice(["delta", "sotw"]), default="delta", show_default=True)
+@click.option("--region", default="", help="Where it runs, as the endpoints' label `region` has it.")
+@click.option("--zone", default="", help="Where it runs, as the endpoints' label `zone` has it.")
 @click.option("--id", "node_id", help="Its name in `apg status` (GATEWAY-HOST-PID).")
 @click.option(
     "--admin-port", type=click.IntRange(0, 65535), default=0, help="Envoy's own admin, on loopback (a free one)."
@@ -87,6 +89,8 @@ def proxy(
     namespace: str,
     xds: str,
     variant: str,
+    region: str,
+    zone: str,
     node_id: str | None,
     admin_port: int,
     envoy: Path | None,
@@ -112,6 +116,8 @@ def proxy(
             admin_port=admin_port,
             load_reports=telemetry,
             metrics_sink=telemetry,
+            region=region,
+            zone=zone,
         )
     )
     if print_bootstrap:
