@@ -13,6 +13,7 @@ from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
 from policy.retry_policy import RetryPolicy
 from policy.shapes import BaseDocument
+from policy.timeout_policy import TimeoutPolicy
 from registry.mesh import Mesh
 from registry.model import Document
 
@@ -25,6 +26,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     # attached policies, alphabetically
     BackendPolicy,
     RetryPolicy,
+    TimeoutPolicy,
 )
 
 KINDS: dict[tuple[str, str], type[BaseDocument]] = {(kind.API_VERSION, kind.KIND): kind for kind in _TABLE}

@@ -13,13 +13,18 @@ from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
-from policy.compiler import connections, health, load_balancing, retries
+from policy.compiler import connections, health, load_balancing, retries, timeouts
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule
 
-ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action,)
+ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (
+    retries.on_action,
+    timeouts.on_action,  # a limit of one try is one of all tries where there is but one
+)
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
-CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
+CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (
+    timeouts.on_connection_manager,
+)
 """For each HTTP connection manager."""
 
 CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (
