@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
 from policy.backend_policy import BackendPolicy
+from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
 from policy.retry_policy import RetryPolicy
@@ -25,6 +26,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     HTTPRoute,
     # attached policies, alphabetically
     BackendPolicy,
+    FaultPolicy,
     RetryPolicy,
     TimeoutPolicy,
 )

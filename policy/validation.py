@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 from policy.attachment import admits, selects, shared_hostnames
 from policy.backend_refs import BackendRefs
 from policy.documents import Documents
 from policy.errors import Problem
+from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute, ParentReference
 from policy.policy_targets import policy_findings
@@ -26,12 +28,13 @@ class Findings:
     warnings: tuple[str, ...]
 
 
-def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None) -> Findings:
+def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None, now: datetime | None = None) -> Findings:
     """Judges the whole mesh.
 
     changed: what is being applied or removed (None: all). Only of these documents, and of the backendRefs that name
     these services, is it asked that every version which they name exists now: endpoints come and go, and do not make
     standing documents invalid (docs/decisions/0005).
+    now: without it, nothing is said about what expires. Time makes no standing document invalid.
     """
     found: list[Problem] = []
     warnings: list[str] = []
@@ -44,6 +47,7 @@ def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None) -> Findi
             for route in documents.all(HTTPRoute)
         ),
         policy_findings(mesh, documents, backend_refs),
+        chain.from_iterable(fault.findings_at(now) for fault in documents.all(FaultPolicy) if now is not None),
     )
     for finding in findings:
         if isinstance(finding, Problem):

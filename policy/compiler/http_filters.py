@@ -16,6 +16,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
+from policy.compiler import faults
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -58,7 +59,15 @@ class HttpFilter:
     needs: Callable[[Any], Iterable[Need]] = _no_needs
 
 
-_TABLE: tuple[HttpFilter, ...] = ()
+_TABLE: tuple[HttpFilter, ...] = (
+    HttpFilter(
+        name=faults.NAME,
+        place=Place.FAULT,
+        asked=faults.asked,
+        on_route=faults.on_route,
+        in_chain=faults.in_chain,
+    ),
+)
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
 """All filters, in the order of the chain. The router, which ends it, is not among them."""
 
