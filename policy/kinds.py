@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
 from policy.backend_policy import BackendPolicy
+from policy.compression_policy import CompressionPolicy
 from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute
@@ -26,6 +27,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     HTTPRoute,
     # attached policies, alphabetically
     BackendPolicy,
+    CompressionPolicy,
     FaultPolicy,
     RetryPolicy,
     TimeoutPolicy,

@@ -1,35 +1,27 @@
 """Faults: FaultPolicy as a filter that a route runs until the policy expires (docs/decisions/0051).
 
-The composite filter decides for each request whether the fault filter runs, by an expression over the time of the
-request. So each proxy ends a fault by its own clock, whether or not a control plane is there to take it away.
+Whether the fault filter runs, an expression over the time of the request decides. So each proxy ends a
+fault by its own clock, whether or not a control plane is there to take it away.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from envoy_data_plane.envoy.config.core.v3 import TypedExtensionConfig
+from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.common.fault.v3 import FaultDelay
-from envoy_data_plane.envoy.extensions.filters.http.composite.v3 import (
-    Composite,
-    CompositePerRoute,
-    ExecuteFilterAction,
-)
 from envoy_data_plane.envoy.extensions.filters.http.fault.v3 import FaultAbort, HttpFault
 from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentDenominatorType
 from envoy_data_plane.xds.core.v3 import TypedExtensionConfig as XdsExtensionConfig
 from envoy_data_plane.xds.type.matcher.v3 import (
-    Matcher,
-    MatcherMatcherList,
-    MatcherMatcherListFieldMatcher,
     MatcherMatcherListPredicate,
     MatcherMatcherListPredicateSinglePredicate,
-    MatcherOnMatch,
 )
 
 from policy.compiler import cel
 from policy.compiler.inputs import RoutedRule
 from policy.compiler.matches import header_matcher
+from policy.compiler.routed_filters import running
 from policy.fault_policy import FaultPolicy, FaultPolicySpec, format_instant
 from xds.encoder import pack
 
@@ -44,30 +36,9 @@ def asked(rule: RoutedRule) -> FaultPolicySpec | None:
     return policy.spec if policy is not None else None
 
 
-def in_chain(_: tuple[FaultPolicySpec, ...]) -> Composite:
-    """Without a route's word it runs nothing."""
-    return Composite()
-
-
-def on_route(spec: FaultPolicySpec) -> CompositePerRoute:
+def on_route(spec: FaultPolicySpec) -> Message:
     """The fault, for requests that begin before it expires."""
-    execute = ExecuteFilterAction(
-        typed_config=TypedExtensionConfig(name="envoy.filters.http.fault", typed_config=pack(_fault(spec)))
-    )
-    return CompositePerRoute(
-        matcher=Matcher(
-            matcher_list=MatcherMatcherList(
-                matchers=[
-                    MatcherMatcherListFieldMatcher(
-                        predicate=_begins_before(spec.expires_at),
-                        on_match=MatcherOnMatch(
-                            action=XdsExtensionConfig(name="fault", typed_config=pack(execute)),
-                        ),
-                    )
-                ]
-            )
-        )
-    )
+    return running([("envoy.filters.http.fault", _fault(spec))], when=_begins_before(spec.expires_at))
 
 
 def _fault(spec: FaultPolicySpec) -> HttpFault:

@@ -16,7 +16,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
-from policy.compiler import faults
+from policy.compiler import compression, faults, routed_filters
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -65,7 +65,14 @@ _TABLE: tuple[HttpFilter, ...] = (
         place=Place.FAULT,
         asked=faults.asked,
         on_route=faults.on_route,
-        in_chain=faults.in_chain,
+        in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=compression.NAME,
+        place=Place.COMPRESSION,
+        asked=compression.asked,
+        on_route=compression.on_route,
+        in_chain=routed_filters.in_chain,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
