@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
 from policy.backend_policy import BackendPolicy
+from policy.cache_policy import CachePolicy
 from policy.compression_policy import CompressionPolicy
 from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
@@ -27,6 +28,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     HTTPRoute,
     # attached policies, alphabetically
     BackendPolicy,
+    CachePolicy,
     CompressionPolicy,
     FaultPolicy,
     RetryPolicy,

@@ -9,6 +9,7 @@ from itertools import chain
 
 from policy.attachment import admits, selects, shared_hostnames
 from policy.backend_refs import BackendRefs
+from policy.caching import cache_findings
 from policy.documents import Documents
 from policy.errors import Problem
 from policy.fault_policy import FaultPolicy
@@ -47,6 +48,7 @@ def validate(mesh: Mesh, *, changed: Collection[ItemKey] | None = None, now: dat
             for route in documents.all(HTTPRoute)
         ),
         policy_findings(mesh, documents, backend_refs),
+        cache_findings(documents),
         chain.from_iterable(fault.findings_at(now) for fault in documents.all(FaultPolicy) if now is not None),
     )
     for finding in findings:

@@ -16,7 +16,7 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
-from policy.compiler import compression, faults, routed_filters
+from policy.compiler import caches, compression, faults, routed_filters
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -73,6 +73,20 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=compression.asked,
         on_route=compression.on_route,
         in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=caches.NAME,
+        place=Place.CACHE,
+        asked=caches.asked,
+        on_route=caches.on_route,
+        in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=caches.COOKIES,
+        place=Place.CACHE,
+        asked=caches.asked,
+        on_route=caches.without_cookies,
+        in_chain=caches.cookies_in_chain,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
