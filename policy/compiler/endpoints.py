@@ -30,7 +30,7 @@ def load_assignment(
 
     Labels place an instance: `region` and `zone` (or Kubernetes' topology labels) and `priority`, a number: 0, the
     default, is used first, and higher ones as lower ones lack healthy instances.
-    weights: of localities; the first that fits counts. None: a locality weighs what its instances do, together.
+    weights: of localities; the first that fits counts. None: localities have no weight.
     """
     placed: dict[tuple[int, str, str], list[Instance]] = {}
     for instance in instances:
@@ -45,7 +45,7 @@ def load_assignment(
             LocalityLbEndpoints(
                 locality=Locality(region=region, zone=zone) if region or zone else None,
                 priority=ranks[priority],
-                load_balancing_weight=_weight(region, zone, there, weights),
+                load_balancing_weight=_weight(region, zone, weights),
                 lb_endpoints=[_endpoint(instance) for instance in there],
             )
             for (priority, region, zone), there in sorted(placed.items())
@@ -53,12 +53,12 @@ def load_assignment(
     )
 
 
-def _weight(region: str, zone: str, instances: Sequence[Instance], weights: Sequence[LocalityWeight]) -> int | None:
+def _weight(region: str, zone: str, weights: Sequence[LocalityWeight]) -> int | None:
     """Envoy reads no weight as none at all, and refuses a 0."""
-    if weights:
-        fitting = (item.weight for item in weights if item.region in (None, region) and item.zone in (None, zone))
-        return next(fitting, _DEFAULT_WEIGHT) or None
-    return sum(instance.weight for instance in instances) if region or zone else None
+    if not weights:
+        return None
+    fitting = (item.weight for item in weights if item.region in (None, region) and item.zone in (None, zone))
+    return next(fitting, _DEFAULT_WEIGHT) or None
 
 
 def _endpoint(instance: Instance) -> LbEndpoint:
