@@ -17,6 +17,7 @@ from intelligence.intents.parser import Parser
 from intelligence.intents.plan import operations
 from policy.compiler.compiler import Compiler
 from policy.errors import PolicyError
+from policy.identities import Identities
 from policy.kinds import PolicyDocument
 from policy.plan import Plan, plan
 from registry.errors import ConflictError
@@ -66,6 +67,11 @@ class Operations:
     def mesh(self) -> Mesh:
         """The mesh as it stands."""
         return self._mesh
+
+    @property
+    def identities(self) -> Identities:
+        """Where certificates come from."""
+        return self._compiler.identities
 
     # --- documents ---
 
