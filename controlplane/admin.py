@@ -12,11 +12,13 @@ from grpc_status import rpc_status
 
 from controlplane import messages, registration
 from controlplane.admission.refusal import Check
+from controlplane.conditions import Programmed
 from controlplane.errors import ControlPlaneError, NotFoundError
 from controlplane.events import EventBus
 from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
 from intelligence.intents.errors import IntentError
+from policy.conditions import Conditions
 from policy.errors import NotAdmittedError, PolicyError
 from policy.kinds import KINDS
 from policy.reading import read_documents
@@ -24,6 +26,7 @@ from protos.apg.admin.v1 import admin_pb2 as pb
 from protos.apg.admin.v1 import admin_pb2_grpc
 from registry.errors import ConflictError, RegistryError, RevisionNotFoundError, StoreUnavailableError
 from registry.model import DEFAULT_NAMESPACE, DocumentKey, EndpointKey, ServiceKey
+from xds.cache import SnapshotCache
 from xds.errors import XdsError
 from xds.fleet import Fleet
 
@@ -53,9 +56,16 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     """apg.admin.v1.AdminService."""
 
     def __init__(
-        self, operations: Operations, *, fleet: Fleet, events: EventBus, published_revision: Callable[[], int]
+        self,
+        operations: Operations,
+        *,
+        cache: SnapshotCache,
+        fleet: Fleet,
+        events: EventBus,
+        published_revision: Callable[[], int],
     ) -> None:
         self._operations = operations
+        self._cache = cache
         self._published_revision = published_revision
         self._fleet = fleet
         self._events = events
@@ -140,7 +150,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             else:
                 document = mesh.documents.get(DocumentKey(_kind(request.kind), namespace, request.name))
                 if document is not None:
-                    return pb.GetResponse(document=messages.document(document))
+                    return pb.GetResponse(document=messages.document(document, self._statuses()(document.key)))
             raise NotFoundError(f"no {request.kind} {namespace}/{request.name}")
 
         return await _answer(context, call)
@@ -148,11 +158,11 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         async def call() -> pb.ListResponse:
             mesh, kind = self._operations.mesh, request.kind
-            wanted = kind if kind in ("", _SERVICE) else _kind(kind)
+            wanted, status = kind if kind in ("", _SERVICE) else _kind(kind), self._statuses()
             return pb.ListResponse(
                 revision=mesh.revision,
                 documents=[
-                    messages.document(document)
+                    messages.document(document, status(key))
                     for key, document in sorted(mesh.documents.items())
                     if wanted in ("", key.kind) and request.namespace in ("", key.namespace)
                 ],
@@ -172,6 +182,14 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             return explained(self._operations.mesh, request, identities=self._operations.identities)
 
         return await _answer(context, call)
+
+    def _statuses(self) -> Callable[[DocumentKey], dict[str, Any]]:
+        """The status of each document of the mesh as it stands."""
+        mesh = self._operations.mesh
+        is_published = self._published_revision() >= mesh.revision
+        programmed = Programmed(self._cache.groups, self._fleet.status(), is_published=is_published)
+        conditions = Conditions(mesh, self._operations.identities)
+        return lambda key: conditions.status(key, programmed.of(str(key)))
 
     # --- sentences ---
 

@@ -153,7 +153,11 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             ),
         )
         servicer = AdminServicer(
-            operations, fleet=fleet, events=events, published_revision=lambda: reconciler.published_revision
+            operations,
+            cache=cache,
+            fleet=fleet,
+            events=events,
+            published_revision=lambda: reconciler.published_revision,
         )
         health = health_aio.HealthServicer()
         admin = _admin_server(config, servicer, health)

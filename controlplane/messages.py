@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -34,8 +36,15 @@ def document_key(key: DocumentKey) -> pb.DocumentKey:
     return pb.DocumentKey(kind=key.kind, namespace=key.namespace, name=key.name)
 
 
-def document(item: Document) -> pb.Document:
-    return pb.Document(kind=item.kind, namespace=item.namespace, name=item.name, json=shown_body(item))
+def document(item: Document, status: dict[str, Any]) -> pb.Document:
+    """A document with its conditions."""
+    return pb.Document(
+        kind=item.kind,
+        namespace=item.namespace,
+        name=item.name,
+        json=shown_body(item),
+        status_json=json.dumps(status, separators=(",", ":")),
+    )
 
 
 def service(mesh: Mesh, item: Service) -> pb.ServiceWithEndpoints:

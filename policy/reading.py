@@ -65,7 +65,8 @@ def _document(value: object, place: str) -> PolicyDocument:
         raise PolicyError.of(document=_name(value, kind) or place, path="apiVersion", got=got, want=", ".join(versions))
     model = KINDS[str(version), kind]
     try:
-        return model.model_validate(value)
+        # A document that was shown is a document that can be applied: its status is the server's to say.
+        return model.model_validate({name: part for name, part in value.items() if name != "status"})
     except ValidationError as error:
         raise PolicyError(sorted(problems(error, model, document=_name(value, kind) or place))) from None
 

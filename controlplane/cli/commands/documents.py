@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -87,8 +88,8 @@ def get(settings: Settings, kind: str, name: str | None, namespace: str) -> None
             documents, services = list(found.documents), list(found.services)
     if printer.for_people:
         if documents or not services:
-            rows = [(item.kind, item.namespace, item.name) for item in documents]
-            printer.table(("kind", "namespace", "name"), rows, empty=f"no {kind}")
+            rows = [(item.kind, item.namespace, item.name, _state(json.loads(item.status_json))) for item in documents]
+            printer.table(("kind", "namespace", "name", "state"), rows, empty=f"no {kind}")
         if services:
             from controlplane.cli.commands.registration import show_services
 
@@ -96,9 +97,19 @@ def get(settings: Settings, kind: str, name: str | None, namespace: str) -> None
         return
     from google.protobuf.json_format import MessageToDict
 
-    values = [json.loads(item.json) for item in documents]
+    values = [{**json.loads(item.json), "status": json.loads(item.status_json)} for item in documents]
     values += [MessageToDict(item, preserving_proto_field_name=True) for item in services]
     printer.data(values[0] if name is not None else values)
+
+
+def _state(status: dict[str, Any]) -> str:
+    """A document's conditions in a word: what does not hold, or the last that does."""
+    judged = [status, *status.get("parents", ()), *status.get("listeners", ()), *status.get("ancestors", ())]
+    conditions = [condition for part in judged for condition in part.get("conditions", ())]
+    failing = [condition for condition in conditions if condition["status"] != "True"]
+    if not failing:
+        return str(conditions[-1]["type"]) if conditions else ""
+    return f"not {failing[0]['type']}: {failing[0]['reason']}"
 
 
 @click.command()

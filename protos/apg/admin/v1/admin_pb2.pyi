@@ -393,11 +393,14 @@ class Document(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     JSON_FIELD_NUMBER: _builtins.int
+    STATUS_JSON_FIELD_NUMBER: _builtins.int
     kind: _builtins.str
     namespace: _builtins.str
     name: _builtins.str
     json: _builtins.str
     """the document, canonical JSON"""
+    status_json: _builtins.str
+    """its conditions, in the shapes of Gateway API; only from Get and List"""
     def __init__(
         self,
         *,
@@ -405,10 +408,11 @@ class Document(_message.Message):
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
         json: _builtins.str = ...,
+        status_json: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["json", b"json", "kind", b"kind", "name", b"name", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json", b"json", "kind", b"kind", "name", b"name", "namespace", b"namespace", "status_json", b"status_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
