@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -120,6 +121,8 @@ def _type_status(item: TypeStatus) -> pb.TypeStatus:
         sent_version=item.sent,
         acked_version=item.accepted,
     )
+    if item.in_flight_since is not None:
+        message.unanswered_seconds = max(0.0, time.monotonic() - item.in_flight_since)
     if item.nacked is not None:
         message.nack_version = item.nacked.version
         message.nack_reason = item.nacked.reason
