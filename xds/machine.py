@@ -160,10 +160,12 @@ class Machine(ABC, Generic[RequestT]):
                 subscribed=len(self._snapshot.resources(subscription.type))
                 if subscription.wildcard
                 else len(subscription.names),
+                names=frozenset(subscription.names),
                 sent=subscription.sent_version,
                 accepted=subscription.accepted_version,
                 nacked=subscription.nacked,
                 in_flight_since=min((each.since for each in subscription.in_flight.values()), default=None),
+                waiting_since=subscription.waiting_since,
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
             for subscription in self._subscriptions.values()
@@ -247,7 +249,7 @@ class Machine(ABC, Generic[RequestT]):
         for name in in_flight.removed:
             subscription.drop(name)
         subscription.accepted_version = in_flight.version
-        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent)))
+        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent), in_flight.since))
         if not subscription.refused:
             subscription.nacked = None
         if subscription.type is ENDPOINT:
@@ -280,7 +282,7 @@ class Machine(ABC, Generic[RequestT]):
                 subscription.drop(name)
         origins = {origin for name in blamed for origin in sent[name].origin}
         subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
-        self._answers.append(Refusal(subscription.type, subscription.nacked))
+        self._answers.append(Refusal(subscription.type, subscription.nacked, in_flight.since))
 
     def _lists_all(self, type: ResourceType) -> bool:
         """Whether each response has to list everything, so that nothing can go out alone."""

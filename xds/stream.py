@@ -232,10 +232,12 @@ class _Stream(Generic[RequestT]):
             raise RequestError(
                 f"node.id: got {request.node.id} on a stream that {self._client.node_id} opened, want the same or none"
             )
-        self._unsent.extend(self._machine.on_request(request, now=time.monotonic()))
+        now = time.monotonic()
+        self._unsent.extend(self._machine.on_request(request, now=now))
         for answer in self._machine.take_answers():
             self._history.note(answer, datetime.now(UTC))
-            self._fleet.answered(self._client, answer)
+            self._fleet.answered(self._client, answer, now=now)
+        self._decided(now)
         if self._turn is not None and not self._turn.is_over:
             self._turn.moved(settled=self._machine.is_settled and not self._unsent)
         self._wake.set()
@@ -246,10 +248,18 @@ class _Stream(Generic[RequestT]):
             await self._due()
             if self._newest is not None and not self._retiring:
                 snapshot, self._newest = self._newest, None
-                self._unsent.extend(self._machine.publish(snapshot, now=time.monotonic()))
+                now = time.monotonic()
+                self._unsent.extend(self._machine.publish(snapshot, now=now))
+                self._decided(now)
             while self._unsent:
-                await self._context.write(self._unsent.popleft().encode())
+                response = self._unsent.popleft()
+                message = response.encode()
+                await self._context.write(message)
+                self._fleet.sent(self._client, response, len(message))
                 self._room.set()
+
+    def _decided(self, start: float) -> None:
+        self._fleet.meters.deciding[self._client.variant] += time.monotonic() - start
 
     async def _due(self) -> None:
         deadline = self._machine.deadline
