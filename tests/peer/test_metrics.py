@@ -86,8 +86,10 @@ async def test_what_happens_on_a_stream_is_counted(tmp_path: Path) -> None:
         assert before["apg_xds_encoding_seconds_total"] > 0
         assert before["apg_xds_deciding_seconds_total,variant=delta"] > 0
 
+        assert (await mesh.fleet()).proxies[0].types[0].unanswered_seconds > 0
         await peer.answer(response)
         await eventually(lambda: all(status.in_sync for status in mesh.control_plane.fleet.status()))
+        assert (await mesh.fleet()).proxies[0].types[0].unanswered_seconds == 0
         after = await samples(mesh)
         assert after[f"apg_xds_acks_total{labels}"] == 1
         assert after["apg_xds_answer_seconds_count,type=CDS"] == 1
