@@ -273,6 +273,8 @@ class Machine(ABC, Generic[RequestT]):
         for name, resource in sent.items():
             if name in blamed:
                 subscription.refuse(name, resource)
+            elif subscription.wanted(name, self._snapshot) is None:
+                subscription.dirty.add(name)  # gone meanwhile, which takes its own turn
             elif subscription.wants(name):
                 (subscription.forced if blamed else subscription.suspects).add(name)
         if subscription.forced or subscription.suspects:
@@ -325,8 +327,18 @@ class Machine(ABC, Generic[RequestT]):
         changed: dict[str, Resource] = {}
         removed: set[str] = set()
         asked = bool(subscription.forced) or not subscription.answered
+        later: set[str] = set()
         for name in subscription.forced:
             wanted = subscription.wanted(name, self._snapshot)
+            if wanted is None and subscription.is_leaving(name):
+                # Its removal waits for its turn. Where everything is listed, so is this, as long as it waits.
+                if self._lists_all(subscription.type):
+                    continue
+                wanted = subscription.held.get(name)
+                later.add(name)
+            elif wanted is None and subscription.is_on_its_way(name):
+                later.add(name)  # which is the answer, and its removal comes after that
+                continue
             if wanted is None:
                 removed.add(name)
             elif wanted.can_be_sent:
@@ -342,6 +354,7 @@ class Machine(ABC, Generic[RequestT]):
             subscription.note_waiting(now)
         else:
             self._take_updates(subscription, changed, removed)
+        subscription.dirty |= later
         if not tells_absence:
             for name in removed:
                 subscription.drop(name)

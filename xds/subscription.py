@@ -107,6 +107,13 @@ class Subscription:
         wanted, held = self.wanted(name, snapshot), self.held.get(name)
         return (wanted.version if wanted else None) != (held.version if held else None)
 
+    def is_leaving(self, name: str) -> bool:
+        """Whether the client holds it, and what becomes of it is still to be looked at."""
+        return name in self.held and (name in self.dirty or name in self.deferred)
+
+    def is_on_its_way(self, name: str) -> bool:
+        return any(name in in_flight.sent for in_flight in self.in_flight.values())
+
     def subscribe(self, names: Iterable[str]) -> None:
         """Adds names; each is answered, also one that was subscribed to already (xDS protocol, "Subscribing to
         resources": a resubscription means that the client forgot the resource)."""
