@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from sys import intern
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
+from xds.bounds import check_name, check_names, check_version
 from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
@@ -16,6 +17,8 @@ from xds.wire import string
 
 class DeltaMachine(Machine[DeltaDiscoveryRequest]):
     """One client's incremental stream."""
+
+    _claims = 0  # names that the client said it holds, and that nobody here knew
 
     def on_request(self, request: DeltaDiscoveryRequest, *, now: float) -> list[Response]:
         """A request: any of subscribing, unsubscribing, an ACK or a NACK. A stale nonce says nothing of a response, but
@@ -71,6 +74,7 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             # What was found by an alias is held by its own name, which the client does not ask for again.
             self._check_names(subscription, versions)
             subscription.names.update(versions)
+        self._check_claims(subscription, versions)
         for asked, version in versions.items():
             name = intern(asked)  # see `Subscription.subscribe`
             if not subscription.wants(name):
@@ -84,6 +88,20 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
                 subscription.dirty.add(name)
             subscription.forced.discard(name)
         subscription.answered = True
+
+    def _check_claims(self, subscription: Subscription, versions: Mapping[str, str]) -> None:
+        """What the client says it holds costs memory, too, where it is not what the snapshot has anyway."""
+        known = self._snapshot.resources(subscription.type)
+        unknown = [name for name in versions if name not in known]
+        for name in unknown:
+            check_name(subscription.type, name)
+        for version in versions.values():
+            check_version(subscription.type, version)
+        self._claims += len(unknown)
+        check_names(subscription.type, of_type=len(unknown), of_stream=self._claims)
+
+    def _recognise(self, subscription: Subscription) -> None:
+        """Resource by resource, this happens anyway."""
 
     @property
     def _one_at_a_time(self) -> bool:

@@ -94,7 +94,7 @@ class Machine(ABC, Generic[RequestT]):
     def publish(self, snapshot: Snapshot, *, now: float) -> list[Response]:
         """A newer snapshot. Whatever of the last one was not sent yet is skipped: the newest counts."""
         changes = snapshot.changes_since(self._snapshot)
-        self._snapshot, self._known = snapshot, True
+        is_first, self._snapshot, self._known = not self._known, snapshot, True
         for subscription in self._subscriptions.values():
             changed = changes.get(subscription.type)
             if changed:
@@ -102,6 +102,8 @@ class Machine(ABC, Generic[RequestT]):
                 subscription.suspects -= subscription.dirty  # their content is another by now
                 if subscription.refused:
                     subscription.pardon(snapshot)
+            if is_first:
+                self._recognise(subscription)
         return self._advance(now)
 
     def on_time(self, now: float) -> list[Response]:
@@ -190,6 +192,10 @@ class Machine(ABC, Generic[RequestT]):
     @abstractmethod
     def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
         """The version and the payload of a response that renews lifetimes and changes nothing."""
+
+    @abstractmethod
+    def _recognise(self, subscription: Subscription) -> None:
+        """Looks at what a client claimed to have when there was no snapshot yet to compare it with."""
 
     @abstractmethod
     def _tells_absence(self, type: ResourceType) -> bool:

@@ -41,6 +41,7 @@ class Subscription:
     what the group was known to live with (`quarantine`).
     suspects: names of a response that the client refused without saying whom it blames; each goes out alone, once more.
     beats: when a resource that has a lifetime is to be renewed (seconds, monotonic).
+    claimed_version: what a reconnecting state-of-the-world client said it has of all.
     waiting_since: when an update began to wait (seconds, monotonic), for the bound on holding back.
     """
 
@@ -62,6 +63,7 @@ class Subscription:
     last_nonce: str = ""
     sent_version: str = ""
     accepted_version: str = ""
+    claimed_version: str = ""
     nacked: Nacked | None = None
 
     @property
