@@ -157,6 +157,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=faults.asked,
         on_route=faults.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=compression.NAME,
@@ -164,6 +165,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=compression.asked,
         on_route=compression.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=caches.NAME,
@@ -171,6 +173,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=caches.asked,
         on_route=caches.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=caches.COOKIES,
@@ -178,6 +181,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=caches.asked,
         on_route=caches.without_cookies,
         in_chain=caches.cookies_in_chain,
+        constant=True,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))
