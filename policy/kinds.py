@@ -26,6 +26,7 @@ from policy.route import Route
 from policy.shapes import BaseDocument
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
+from policy.threat_policy import ThreatPolicy
 from policy.timeout_policy import TimeoutPolicy
 from registry.mesh import Mesh
 from registry.model import Document
@@ -53,6 +54,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     CompressionPolicy,
     FaultPolicy,
     RetryPolicy,
+    ThreatPolicy,
     TimeoutPolicy,
 )
 

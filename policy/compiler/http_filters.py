@@ -33,6 +33,7 @@ from policy.compiler import (
     rate_limits,
     routed_filters,
     sessions,
+    threats,
 )
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
@@ -97,6 +98,20 @@ _TABLE: tuple[HttpFilter, ...] = (
         constant=True,
     ),
     HttpFilter(geography.NAME, Place.GEOGRAPHY, geography.asked, geography.on_route, geography.in_chain),
+    HttpFilter(
+        "envoy.filters.http.buffer",
+        Place.THREAT,
+        threats.asked_to_bound,
+        threats.buffer_on_route,
+        threats.buffer_in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.lua/threats",
+        Place.THREAT,
+        threats.asked_to_inspect,
+        threats.script_on_route,
+        threats.script_in_chain,
+    ),
     HttpFilter(
         "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
     ),
