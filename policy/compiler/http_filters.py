@@ -113,7 +113,12 @@ _TABLE: tuple[HttpFilter, ...] = (
         threats.script_in_chain,
     ),
     HttpFilter(
-        "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
+        "envoy.filters.http.api_key_auth",
+        Place.AUTHENTICATION,
+        api_keys.asked,
+        api_keys.on_route,
+        api_keys.in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.basic_auth",
@@ -121,6 +126,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         basic_auth.asked,
         basic_auth.on_route,
         basic_auth.in_chain,
+        constant=True,
     ),
     HttpFilter("envoy.filters.http.jwt_authn", Place.AUTHENTICATION, jwt.asked, jwt.on_route, jwt.in_chain, jwt.needs),
     *(
@@ -142,14 +148,16 @@ _TABLE: tuple[HttpFilter, ...] = (
         Place.AUTHORIZATION,
         authorization.asked_to_deny,
         authorization.on_route,
-        authorization.in_chain,
+        authorization.deny_in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.rbac/2-allow",
         Place.AUTHORIZATION,
         authorization.asked_to_allow,
         authorization.on_route,
-        authorization.in_chain,
+        authorization.allow_in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.local_ratelimit",

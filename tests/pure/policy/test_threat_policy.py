@@ -31,18 +31,18 @@ def test_the_script_stands_in_the_chain_once_and_a_route_says_what_to_look_for()
         }
     }
     assert "function envoy_on_request" in made.chain[SCRIPT]["source_codes"]["threats"]["inline_string"]
-    assert list(made.chain) == [SCRIPT]
+    assert BUFFER not in made.chain
 
 
 def test_a_bound_for_bodies_alone_needs_no_script() -> None:
     made = compiled(text("bounds: {bodyBytes: 1000}"))
-    assert list(made.chain) == [BUFFER]
+    assert SCRIPT not in made.chain
     assert made.on_route[BUFFER]["buffer"] == {"max_request_bytes": 1000}
 
 
 def test_bodies_are_bounded_before_they_are_read() -> None:
     made = compiled(text("bounds: {bodyBytes: 1000}, patterns: [SQLInjection], inspect: [Body]"))
-    assert list(made.chain) == [BUFFER, SCRIPT]
+    assert [name for name in made.chain if name in (BUFFER, SCRIPT)] == [BUFFER, SCRIPT]
 
 
 @pytest.mark.parametrize(
