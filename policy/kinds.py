@@ -27,6 +27,7 @@ from policy.shapes import BaseDocument
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
 from policy.telemetry_policy import TelemetryPolicy
+from policy.threat_policy import ThreatPolicy
 from policy.timeout_policy import TimeoutPolicy
 from registry.mesh import Mesh
 from registry.model import Document
@@ -55,6 +56,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     FaultPolicy,
     RetryPolicy,
     TelemetryPolicy,
+    ThreatPolicy,
     TimeoutPolicy,
 )
 
