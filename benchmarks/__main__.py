@@ -10,10 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import propagation
+from benchmarks import compile as compiling
+from benchmarks import herd, propagation
+from benchmarks.fanout import run as fanout
 from benchmarks.report import Report
 
-BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {"propagation": propagation.run}
+BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
+    "compile": compiling.run,
+    "fanout": fanout.run,
+    "herd": herd.run,
+    "propagation": propagation.run,
+}
 
 
 def main() -> int:

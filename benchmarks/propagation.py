@@ -48,8 +48,8 @@ from policy.effective import NOTHING
 from policy.reading import read_documents
 from registry.model import Protocol, ServiceKey
 from xds.cache import SnapshotCache
-from xds.delta import delta_frame
 from xds.fleet import Accepted, Fleet, FleetEvent
+from xds.frames import delta_frame
 from xds.resource import Resource
 from xds.resource_types import ROUTE
 from xds.server import AdsServer

@@ -14,7 +14,7 @@ import grpc
 from grpc.aio import server as grpc_server
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
-from xds.delta import delta_frame
+from xds.frames import delta_frame
 from xds.resource import Resource
 from xds.resource_types import BY_TYPE_URL, ROUTE, ResourceType
 from xds.server import ADS

@@ -11,13 +11,15 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from controlplane import messages, registration
+from controlplane.admission.refusal import Check
 from controlplane.conditions import Programmed
 from controlplane.errors import ControlPlaneError, NotFoundError
 from controlplane.events import EventBus
+from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
 from intelligence.intents.errors import IntentError
 from policy.conditions import Conditions
-from policy.errors import PolicyError
+from policy.errors import NotAdmittedError, PolicyError
 from policy.kinds import KINDS
 from policy.reading import read_documents
 from protos.apg.admin.v1 import admin_pb2 as pb
@@ -108,15 +110,21 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Apply(self, request: pb.ApplyRequest, context: Context) -> pb.ApplyResponse:
         async def call() -> pb.ApplyResponse:
             documents = read_documents(request.documents, source=request.source or "request")
-            expected = request.expected_revision or None
-            return _applied(await self._operations.apply(documents, by=_by(request.attribution), expected=expected))
+            applied = await self._operations.apply(
+                documents,
+                by=_by(request.attribution),
+                expected=request.expected_revision or None,
+                check=_check(request.check),
+            )
+            return _applied(applied)
 
         return await _answer(context, call)
 
     async def Plan(self, request: pb.PlanRequest, context: Context) -> pb.PlanResponse:
         async def call() -> pb.PlanResponse:
             documents = read_documents(request.documents, source=request.source or "request")
-            return pb.PlanResponse(plan=messages.plan(self._operations.plan_documents(documents)))
+            planned = await self._operations.plan_documents(documents, check=_check(request.check))
+            return pb.PlanResponse(plan=messages.plan(planned))
 
         return await _answer(context, call)
 
@@ -126,7 +134,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 DocumentKey(_kind(key.kind), key.namespace or DEFAULT_NAMESPACE, key.name) for key in request.documents
             ]
             if request.dry_run:
-                planned = self._operations.plan_delete(keys)
+                planned = await self._operations.plan_delete(keys)
                 return pb.ApplyResponse(revision=planned.base_revision, plan=messages.plan(planned))
             return _applied(await self._operations.delete(keys, by=_by(request.attribution)))
 
@@ -174,6 +182,14 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         programmed = Programmed(self._cache.groups, self._fleet.status(), is_published=is_published)
         conditions = Conditions(mesh, self._operations.identities)
         return lambda key: conditions.status(key, programmed.of(str(key)))
+
+    # --- explanations ---
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        async def call() -> pb.ExplainResponse:
+            return explained(self._operations.mesh, request, identities=self._operations.identities)
+
+        return await _answer(context, call)
 
     # --- sentences ---
 
@@ -242,6 +258,11 @@ def _by(attribution: pb.Attribution) -> Attribution:
     return Attribution(attribution.author or "unnamed", attribution.reason)
 
 
+def _check(check: pb.Check.ValueType) -> Check | None:
+    """Who has to take a change; None for the configured one."""
+    return {pb.CHECK_NONE: Check.NONE, pb.CHECK_ENVOY: Check.ENVOY}.get(check)
+
+
 def _applied(applied: Applied) -> pb.ApplyResponse:
     return pb.ApplyResponse(revision=applied.revision, changed=applied.changed, plan=messages.plan(applied.plan))
 
@@ -267,7 +288,8 @@ async def _answer(context: Context, call: Callable[[], Awaitable[ResultT]]) -> R
 
 
 def _refusal(error: PolicyError) -> status_pb2.Status:
-    """A PolicyError as INVALID_ARGUMENT with one field violation a problem."""
+    """A PolicyError as INVALID_ARGUMENT, or FAILED_PRECONDITION where Envoy refuses, with one field violation a
+    problem."""
     details = PackedMessage()
     details.Pack(
         error_details_pb2.BadRequest(
@@ -282,4 +304,5 @@ def _refusal(error: PolicyError) -> status_pb2.Status:
     )
     count = len(error.problems)
     summary = str(error.problems[0]) + (f" (and {count - 1} more)" if count > 1 else "")
-    return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=summary, details=[details])
+    code = code_pb2.FAILED_PRECONDITION if isinstance(error, NotAdmittedError) else code_pb2.INVALID_ARGUMENT
+    return status_pb2.Status(code=code, message=summary, details=[details])

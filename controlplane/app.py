@@ -15,29 +15,37 @@ from aiohttp import web
 from grpc.aio import server as grpc_server
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from console.app import application
 from controlplane import credentials
 from controlplane.admin import SERVICE_NAME, AdminServicer
+from controlplane.admission.admission import Admission
+from controlplane.admission.refusal import Check
 from controlplane.auth import BearerToken
 from controlplane.certificates import FileIdentities
 from controlplane.config import Config
 from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.operations import Operations
+from controlplane.proxy import find_envoy
 from controlplane.reconciler import Reconciler
+from controlplane.reflection import pool
+from controlplane.telemetry import Telemetry
 from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
 from intelligence.intents.parser import Parser
 from policy.compiler.compiler import Compiler
-from protos.apg.admin.v1 import admin_pb2_grpc
+from protos.apg.admin.v1 import admin_pb2, admin_pb2_grpc
 from registry.mesh import Mesh
 from registry.model import Revision
 from registry.store import Store
 from xds.cache import SnapshotCache
+from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
+from xds.flow import Flow
+from xds.listening import Transport
 from xds.server import AdsServer
 
 _log = logging.getLogger("apg")
@@ -67,6 +75,7 @@ class ControlPlane:
     operations: Operations
     fleet: Fleet
     events: EventBus
+    telemetry: Telemetry
 
 
 async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -74,6 +83,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
 
     Raises:
         StoreUnavailableError: the state cannot be opened.
+        ProxyError: a real Envoy has to check changes, and there is none.
         StartError: an address cannot be listened on.
     """
     stop = asyncio.Event()
@@ -114,13 +124,34 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             tell(revision)
             reconciler.offer(mesh)
 
-        operations = Operations(store, mesh, compiler=compiler, parsers=parsers(config), changed=changed)
+        check = Check(config.check)
+        operations = Operations(
+            store,
+            mesh,
+            compiler=compiler,
+            parsers=parsers(config),
+            changed=changed,
+            admission=Admission(find_envoy() if check is Check.ENVOY else None),
+            check=check,
+        )
         fleet.listen(tell)
         fleet.listen(_log_fleet_event)
         reconciler.offer(mesh)
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
-        ads = AdsServer(cache, fleet)
+        telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
+        status = ClientStatus(fleet).handler()
+        ads = AdsServer(
+            cache,
+            fleet,
+            beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())),
+            transport=Transport(config.xds_transport),
+            flow=Flow(
+                max_age=timedelta(seconds=config.xds_max_age) if config.xds_max_age else None,
+                max_streams=config.xds_max_streams,
+                max_streams_per_node=config.xds_max_streams_per_node,
+            ),
+        )
         servicer = AdminServicer(
             operations,
             cache=cache,
@@ -130,6 +161,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         )
         health = health_aio.HealthServicer()
         admin = _admin_server(config, servicer, health)
+        admin.add_generic_rpc_handlers((status,))
         console = web.AppRunner(
             application(lambda: view(operations, fleet, published_revision=reconciler.published_revision)),
             access_log=None,
@@ -147,7 +179,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     console=await _start_console(console, config),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
-                yield ControlPlane(addresses, operations, fleet, events)
+                yield ControlPlane(addresses, operations, fleet, events, telemetry)
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())
@@ -172,7 +204,9 @@ def _admin_server(config: Config, servicer: AdminServicer, health: health_aio.He
     admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-    reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), server)
+    names = (SERVICE_NAME, health_name, reflection.SERVICE_NAME, CSDS)
+    described = pool((admin_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR))
+    reflection.enable_server_reflection(names, server, pool=described)
     return server
 
 
@@ -191,7 +225,7 @@ async def _start_admin(server: grpc.aio.Server, config: Config) -> int:
 
 async def _start_xds(server: AdsServer, config: Config) -> int:
     try:
-        return await server.start(config.xds_address, credentials=credentials.xds(config))
+        return await server.start(config.xds_address, tls=credentials.xds(config))
     except XdsError as error:
         raise StartError(f"{error} (--xds-address)") from error
 

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
@@ -37,6 +38,7 @@ class BootstrapOptions:
     admin_port: on 127.0.0.1; 0 takes a free one.
     region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
+    metrics_interval: between two exports of metrics; how often load is reported, the control plane says.
     """
 
     node_id: str
@@ -47,6 +49,7 @@ class BootstrapOptions:
     admin_port: int = 0
     load_reports: bool = False
     metrics_sink: bool = False
+    metrics_interval: timedelta = timedelta(seconds=10)
     metadata: Labels = ()
     region: str = ""
     zone: str = ""
@@ -59,6 +62,9 @@ class BootstrapOptions:
             raise ValueError(f"bootstrap: xds_port: got {self.xds_port}, want 1 to 65535")
         if not 0 <= self.admin_port <= 65535:
             raise ValueError(f"bootstrap: admin_port: got {self.admin_port}, want 0 to 65535")
+        if self.metrics_interval < timedelta(milliseconds=1):
+            seconds = self.metrics_interval.total_seconds()
+            raise ValueError(f"bootstrap: metrics_interval: got {seconds:g} s, want a millisecond or more")
 
 
 class _Quoting(yaml.SafeDumper):
@@ -81,6 +87,7 @@ def render(options: BootstrapOptions) -> str:
         "api_type": options.variant.value,
         "xds_host": options.xds_host,
         "xds_port": options.xds_port,
+        "metrics_interval": f"{options.metrics_interval.total_seconds():.3f}s",
     }
     template = yaml.safe_load(_template())
     if not (options.region or options.zone):
@@ -88,7 +95,7 @@ def render(options: BootstrapOptions) -> str:
     if not options.load_reports:
         del template["cluster_manager"]
     if not options.metrics_sink:
-        del template["stats_sinks"]
+        del template["stats_sinks"], template["stats_flush_interval"]
     bootstrap = _filled(template, values)
     return yaml.dump(bootstrap, Dumper=_Quoting, sort_keys=False, width=sys.maxsize)
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from controlplane.admission.refusal import Check
 from controlplane.errors import ConfigError
 
 FILE = Path("apg.toml")
 PREFIX = "APG_"
 
 _LEVELS = ("debug", "info", "warning", "error")
+_CHECKS = tuple(check.value for check in Check)
 _MIN_TOKEN = 16  # characters
 
 
@@ -25,9 +27,15 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    xds_transport: what carries xDS: "http2", or "grpcio" for the reference at three times the CPU time.
+    xds_max_age: after about so many seconds a proxy is sent elsewhere, so that replicas even out; 0 for never.
+    xds_max_streams, xds_max_streams_per_node: how many streams there may be.
+    xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     certificates: a folder of certificates for listeners and services, NAMESPACE/NAME/{tls.crt, tls.key, ca.crt}.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
+    load_report_interval: how often proxies report the load of their endpoints, in seconds.
+    check: who has to take a change before it is committed: "none" (we alone), or "envoy" (a real one, too).
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
 
@@ -36,6 +44,11 @@ class Config:
     xds_tls_key: Path | None = None
     xds_client_ca: Path | None = None
     xds_plaintext: bool = False
+    xds_status: bool = True
+    xds_transport: str = "http2"
+    xds_max_age: float = 1800.0
+    xds_max_streams: int = 10_000
+    xds_max_streams_per_node: int = 256
     admin_address: str = "127.0.0.1:18001"
     admin_token_file: Path | None = None
     admin_tls_cert: Path | None = None
@@ -46,6 +59,8 @@ class Config:
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_timeout: float = 30.0
+    load_report_interval: float = 10.0
+    check: str = "none"
     debounce_ms: int = 5
     debounce_ceiling_ms: int = 100
     log_level: str = "info"
@@ -64,6 +79,8 @@ class Config:
             raise ConfigError(f"certificates: got {self.certificates}, want a folder that exists")
         if self.log_level not in _LEVELS:
             raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
+        if self.check not in _CHECKS:
+            raise ConfigError(f"check: got {self.check!r}, want one of {', '.join(_CHECKS)}")
         if not 0 <= self.debounce_ms <= self.debounce_ceiling_ms <= 10_000:
             raise ConfigError(
                 f"debounce_ms: got {self.debounce_ms} with debounce_ceiling_ms {self.debounce_ceiling_ms}, "
@@ -71,6 +88,17 @@ class Config:
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if self.xds_transport not in ("http2", "grpcio"):
+            raise ConfigError(f"xds_transport: got {self.xds_transport!r}, want http2 or grpcio")
+        if self.xds_max_age < 0 or 0 < self.xds_max_age < 1:
+            raise ConfigError(f"xds_max_age: got {self.xds_max_age:g}, want seconds, 1 or more, or 0 for never")
+        for name in ("xds_max_streams", "xds_max_streams_per_node"):
+            if (count := getattr(self, name)) < 1:
+                raise ConfigError(f"{name}: got {count}, want 1 or more")
+        if not 0.1 <= self.load_report_interval <= 3600:
+            raise ConfigError(
+                f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"
+            )
         if self.admin_token_file is not None:
             object.__setattr__(self, "admin_token", _token(self.admin_token_file))
         self._refuse_open_doors()

@@ -8,27 +8,25 @@ import grpc
 
 from controlplane.config import Config
 from controlplane.errors import StartError
+from xds.errors import XdsError
+from xds.listening import Tls
 
 
 def admin(config: Config) -> grpc.ServerCredentials | None:
     """The admin API's credentials; None where it is served in plain text, on loopback."""
     if config.admin_tls_cert is None or config.admin_tls_key is None:
         return None
-    return _credentials(config.admin_tls_cert, config.admin_tls_key, None)
+    return grpc.ssl_server_credentials([(_read(config.admin_tls_key), _read(config.admin_tls_cert))])
 
 
-def xds(config: Config) -> grpc.ServerCredentials | None:
+def xds(config: Config) -> Tls | None:
     """The xDS listener's credentials; with a client CA, every proxy must show a certificate of it."""
     if config.xds_tls_cert is None or config.xds_tls_key is None:
         return None
-    return _credentials(config.xds_tls_cert, config.xds_tls_key, config.xds_client_ca)
-
-
-def _credentials(cert: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
-    roots = _read(client_ca) if client_ca is not None else None
-    return grpc.ssl_server_credentials(
-        [(_read(key), _read(cert))], root_certificates=roots, require_client_auth=roots is not None
-    )
+    try:
+        return Tls.of(certificate=config.xds_tls_cert, key=config.xds_tls_key, client_ca=config.xds_client_ca)
+    except XdsError as error:
+        raise StartError(str(error)) from error
 
 
 def _read(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.events import Event, Lost, Published
+from controlplane.redaction import shown_body
 from controlplane.rendering import document_yaml, resource_yaml
 from policy.plan import Operation, Plan
 from protos.apg.admin.v1 import admin_pb2 as pb
@@ -41,7 +42,7 @@ def document(item: Document, status: dict[str, Any]) -> pb.Document:
         kind=item.kind,
         namespace=item.namespace,
         name=item.name,
-        json=item.body,
+        json=shown_body(item),
         status_json=json.dumps(status, separators=(",", ":")),
     )
 

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from controlplane.admission.admission import Admission
+from controlplane.admission.refusal import Check
 from controlplane.errors import NotFoundError
 from controlplane.proposals import Proposal, Proposals
 from intelligence.intents.intents import Understanding
@@ -44,7 +46,11 @@ class Applied:
 
 
 class Operations:
-    """The mesh and the ways to change it. Lives on one event loop; changes are serialised."""
+    """The mesh and the ways to change it. Lives on one event loop; changes are serialised.
+
+    check: who has to take a change, where the call does not say. Where a real Envoy has to, each change also raises
+    NotAdmittedError if it does not, or ProxyError if it cannot be asked.
+    """
 
     def __init__(
         self,
@@ -54,12 +60,16 @@ class Operations:
         compiler: Compiler,
         parsers: Sequence[Parser],
         changed: Callable[[Revision, Mesh], None],
+        admission: Admission | None = None,
+        check: Check = Check.NONE,
     ) -> None:
         self._store = store
         self._mesh = mesh
         self._compiler = compiler
         self._parsers = parsers
         self._changed = changed
+        self._admission = admission or Admission()
+        self._check = check
         self._lock = asyncio.Lock()
         self._proposals = Proposals()
 
@@ -75,12 +85,17 @@ class Operations:
 
     # --- documents ---
 
-    def plan_documents(self, documents: Iterable[PolicyDocument]) -> Plan:
+    async def plan_documents(self, documents: Iterable[PolicyDocument], *, check: Check | None = None) -> Plan:
         """What applying `documents` would do. Raises PolicyError."""
-        return self._plan(self._puts(documents))
+        return await self._admitted(self._plan(self._puts(documents)), check)
 
     async def apply(
-        self, documents: Iterable[PolicyDocument], *, by: Attribution, expected: int | None = None
+        self,
+        documents: Sequence[PolicyDocument],
+        *,
+        by: Attribution,
+        expected: int | None = None,
+        check: Check | None = None,
     ) -> Applied:
         """Applies all of `documents` or none.
 
@@ -88,20 +103,23 @@ class Operations:
             PolicyError: the mesh would not be valid.
             ConflictError: the mesh is not at revision `expected` any more.
         """
+        if (check or self._check) is Check.ENVOY:
+            # Asked here first, so that others' changes do not wait for it; below, its verdict is remembered.
+            await self.plan_documents(documents, check=check)
         async with self._lock:
             if expected is not None and expected != self._mesh.revision:
                 raise ConflictError(
                     f"the mesh is at revision {self._mesh.revision}, not at {expected}: look at the plan again"
                 )
-            return await self._commit(self._puts(documents), by)
+            return await self._commit(self._puts(documents), by, check=check)
 
     async def delete(self, keys: Sequence[DocumentKey], *, by: Attribution) -> Applied:
         """Deletes documents, all or none. Raises NotFoundError, or PolicyError if others refer to them."""
         async with self._lock:
             return await self._commit(self._removals(keys), by)
 
-    def plan_delete(self, keys: Sequence[DocumentKey]) -> Plan:
-        return self._plan(self._removals(keys))
+    async def plan_delete(self, keys: Sequence[DocumentKey]) -> Plan:
+        return await self._admitted(self._plan(self._removals(keys)))
 
     # --- what exists ---
 
@@ -152,7 +170,8 @@ class Operations:
         mesh = self._mesh
         understanding: Understanding = await understand(sentence, mesh, parsers=self._parsers)
         changes = operations(understanding, mesh)
-        return self._proposals.add(sentence, understanding, plan(mesh, changes, compiler=self._compiler))
+        planned = await self._admitted(plan(mesh, changes, compiler=self._compiler))
+        return self._proposals.add(sentence, understanding, planned)
 
     async def confirm(self, proposal_id: str, *, by: Attribution) -> Applied:
         """Applies a proposal, once.
@@ -174,7 +193,7 @@ class Operations:
         return await self._store.revisions(before=before, limit=limit)
 
     async def plan_rollback(self, revision: int) -> Plan:
-        return self._plan(await self._restoring(revision))
+        return await self._admitted(self._plan(await self._restoring(revision)))
 
     async def rollback(self, revision: int, *, by: Attribution) -> Applied:
         """Gives back the documents of `revision` as a new revision. Services and endpoints stay: they say what exists.
@@ -191,9 +210,15 @@ class Operations:
     def _plan(self, changes: Sequence[Change]) -> Plan:
         return plan(self._mesh, changes, compiler=self._compiler)
 
-    async def _commit(self, changes: Sequence[Change], by: Attribution) -> Applied:
+    async def _admitted(self, planned: Plan, check: Check | None = None) -> Plan:
+        """`planned`, if all that have to take it do."""
+        if (check or self._check) is Check.ENVOY:
+            await self._admission.check(planned)
+        return planned
+
+    async def _commit(self, changes: Sequence[Change], by: Attribution, *, check: Check | None = None) -> Applied:
         """Plans, then writes. The caller holds the lock."""
-        planned = self._plan(changes)
+        planned = await self._admitted(self._plan(changes), check)
         if not changes:
             return Applied(self._mesh.revision, changed=False, plan=planned)
         revision = await self._write(changes, by)

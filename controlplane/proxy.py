@@ -31,8 +31,9 @@ _LOG_PREFIX = re.compile(r"\[[^\]]+\]\[\d+\]\[(?P<level>\w+)\]\[\w+\] (\[[^\]]+\
 _POLL = 0.02  # seconds; Envoy starts in some 100 ms
 
 # Nothing here hands sockets from one Envoy to the next, so none needs shared memory, nor a base id to find it by.
-# A changed listener is a new listener: by default connections may stay with the old one, and its rules, for 10 minutes.
-_FLAGS = ("--disable-hot-restart", "--drain-time-s", "30")
+# A changed listener is a new listener: by default connections may stay with the old one, and its rules, for 10 minutes,
+# and only grow likelier to be asked to go. Here each is asked to by its next answer, and none stays beyond 30 s.
+_FLAGS = ("--disable-hot-restart", "--drain-time-s", "30", "--drain-strategy", "immediate")
 
 
 def find_envoy(explicit: Path | None = None) -> Path:
@@ -101,15 +102,16 @@ def run_in_foreground(
         raise ProxyError(f"{envoy} cannot be run: {error.strerror}") from error
 
 
-async def check_config(envoy: Path, config_yaml: str, *, deadline: timedelta = timedelta(seconds=30)) -> str | None:
-    """None where Envoy would take `config_yaml` as its bootstrap, or its words of refusal. Binds no port.
+async def check_config(envoy: Path, config: str | bytes, *, deadline: timedelta = timedelta(seconds=30)) -> str | None:
+    """None where Envoy would take `config` as its bootstrap, YAML or a serialized message, or its words of refusal.
+    Binds no port.
 
     Raises:
         ProxyError: Envoy did not come to a decision before the deadline.
     """
     with tempfile.TemporaryDirectory(prefix="apg-check-") as directory:
-        config = _written(Path(directory), config_yaml)
-        command = [str(envoy), "--mode", "validate", "--config-path", str(config), *_FLAGS]
+        path = _written(Path(directory), config)
+        command = [str(envoy), "--mode", "validate", "--config-path", str(path), *_FLAGS]
         command += ["--log-level", "error", "--log-format", "%v"]
         process = await spawn(command, output=asyncio.subprocess.PIPE)
         try:
@@ -120,13 +122,18 @@ async def check_config(envoy: Path, config_yaml: str, *, deadline: timedelta = t
             await end(process, grace=timedelta(0))
     if process.returncode == 0:
         return None
-    words = output.decode(errors="replace").strip().removeprefix(f"error initializing configuration '{config}': ")
+    words = output.decode(errors="replace").strip().removeprefix(f"error initializing configuration '{path}': ")
     return words or f"Envoy {how_it_ended(process.returncode or 0)} without a word"
 
 
-def _written(directory: Path, config_yaml: str) -> Path:
-    path = directory / "config.yaml"  # a TemporaryDirectory is for its owner's eyes only
-    path.write_text(config_yaml, encoding="utf-8")
+def _written(directory: Path, config: str | bytes) -> Path:
+    """The file; Envoy goes by how its name ends. A TemporaryDirectory is for its owner's eyes only."""
+    if isinstance(config, bytes):
+        path = directory / "config.pb"
+        path.write_bytes(config)
+    else:
+        path = directory / "config.yaml"
+        path.write_text(config, encoding="utf-8")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Documents and Envoy resources as YAML, for people and their diffs."""
+"""Documents and Envoy resources as YAML, for people and their diffs: without their secrets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from betterproto2 import Casing, Message
 
+from controlplane.redaction import shown_body, shown_resource
 from registry.model import Document
 from xds.resource import Resource
 from xds.resource_types import SECRET, ResourceType
@@ -18,7 +19,7 @@ def document_yaml(document: Document | None) -> str:
     """A document in the field order that people write; "" for None."""
     if document is None:
         return ""
-    body = json.loads(document.body)
+    body = json.loads(shown_body(document))
     first = {key: body[key] for key in ("apiVersion", "kind", "metadata", "spec") if key in body}
     return _yaml({**first, **body})
 
@@ -30,7 +31,7 @@ def resource_yaml(resource: Resource | None) -> str:
         return ""
     if resource.type is SECRET:
         return _yaml({"name": resource.name, "content": f"not shown; version {resource.version}"})
-    return _yaml(_message_class(resource.type).parse(resource.body).to_dict(casing=Casing.SNAKE))
+    return _yaml(shown_resource(_message_class(resource.type).parse(resource.body).to_dict(casing=Casing.SNAKE)))
 
 
 def _message_class(type: ResourceType) -> type[Message]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
 
 from pydantic import Field, model_validator
@@ -93,4 +93,9 @@ class AttachedPolicy(BaseDocument):
     def findings(self) -> Iterator[Problem | str]:
         """What is wrong with it (a Problem) or worth a look (a text) beyond its shape, its targets and its backends,
         which all policies have checked."""
+        return iter(())
+
+    @classmethod
+    def disagreements(cls, policies: Sequence[AttachedPolicy]) -> Iterator[Problem | str]:  # noqa: ARG003  # overridden
+        """What is wrong with `policies`, all of a mesh's of this kind, sorted by namespace and name, taken together."""
         return iter(())

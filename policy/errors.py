@@ -1,7 +1,7 @@
 """The errors of `policy`: what is wrong with a document, where, and what would be right.
 
-PolicyError
-└── (one class: a list of problems; callers show all of them at once)
+PolicyError             a list of problems; callers show all of them at once
+└── NotAdmittedError    what they compile to is refused by a real Envoy
 """
 
 from __future__ import annotations
@@ -37,3 +37,7 @@ class PolicyError(Exception):
     @classmethod
     def of(cls, *, document: str, path: str = "", got: str, want: str) -> PolicyError:
         return cls([Problem(document, path, got, want)])
+
+
+class NotAdmittedError(PolicyError):
+    """Documents that are valid by themselves, but compile to what a real Envoy refuses. Nothing of them was applied."""

@@ -8,11 +8,14 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from policy.attached import AttachedPolicy
+from policy.authentication_policy import AuthenticationPolicy
+from policy.authorization_policy import AuthorizationPolicy
 from policy.backend_tls import BackendTLSPolicy
 from policy.external_service import ExternalService
 from policy.gateway import Gateway
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
+from policy.rate_limit_policy import RateLimitPolicy
 from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
 from policy.route import Route
@@ -37,6 +40,9 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     TLSRoute,
     # attached policies, alphabetically
     BackendTLSPolicy,
+    AuthenticationPolicy,
+    AuthorizationPolicy,
+    RateLimitPolicy,
     RetryPolicy,
 )
 

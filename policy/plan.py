@@ -47,13 +47,15 @@ class ResourceDiff:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes that passed validation, with what they come to. `after` is the mesh that they would make."""
+    """Changes that passed validation, with what they come to. `after` is the mesh that they would make, `snapshots`
+    what it compiles to, by group."""
 
     base_revision: int
     changes: tuple[Change, ...]
     resources: tuple[ResourceDiff, ...]
     warnings: tuple[str, ...]
     after: Mesh
+    snapshots: Mapping[str, Snapshot]
 
 
 def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
@@ -67,12 +69,14 @@ def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
     findings = validate(after, changed={change.key for change in changes}, identities=compiler.identities)
     if findings.problems:
         raise PolicyError(findings.problems)
+    before, snapshots = compiler.compile(mesh), compiler.compile(after)
     return Plan(
         base_revision=mesh.revision,
         changes=tuple(changes),
-        resources=tuple(_diff(compiler.compile(mesh), compiler.compile(after))),
+        resources=tuple(_diff(before, snapshots)),
         warnings=findings.warnings,
         after=after,
+        snapshots=snapshots,
     )
 
 

@@ -9,6 +9,7 @@ from policy.backend_refs import BackendRefs
 from policy.documents import Documents
 from policy.errors import Problem
 from policy.gateway import Gateway
+from policy.kinds import POLICY_KINDS
 from policy.problems import listed, nearest
 from policy.route import Route
 from registry.mesh import Mesh
@@ -34,6 +35,8 @@ def policy_findings(mesh: Mesh, documents: Documents, backend_refs: BackendRefs)
             seen.add(target)
         yield from policy.findings()
         yield from backend_refs.findings_of_policy(policy)
+    for kind in POLICY_KINDS:
+        yield from kind.disagreements(documents.all(kind))
     for conflict in documents.attachments.conflicts:
         yield (
             f"{conflict.loser.key}: spec.targetRefs[{conflict.index}]: conflicts with {conflict.winner.key}, which has "

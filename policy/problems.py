@@ -11,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from policy.errors import Problem
+from policy.secrets import holds_secret
 
 Location: TypeAlias = tuple[int | str, ...]
 
 _SHOWN = 60  # characters of a value
+_NOT_SHOWN = "a value that is kept secret"
 _LISTED = 5
 
 
@@ -67,7 +69,8 @@ def listed(words: Collection[str]) -> str:
 
 def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Problem:
     location, kind, context = details["loc"], details["type"], details.get("ctx", {})
-    got, want = shown(details["input"]), details["msg"]
+    got = _NOT_SHOWN if _is_secret(model, location, details["input"]) else shown(details["input"])
+    want = details["msg"]
     match kind:
         case "extra_forbidden":
             fields = _fields(model, location[:-1])
@@ -102,6 +105,19 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
         case _:
             pass
     return Problem(document, path(location), got, want)
+
+
+def _is_secret(model: type[BaseModel], location: Location, value: object) -> bool:
+    """Whether `value`, at `location`, is a secret or may be one that stands where it does not belong."""
+    if value is None or isinstance(value, Mapping | list | tuple):  # what these hold is not shown
+        return False
+    depth = next((index for index in range(len(location) - 1, -1, -1) if isinstance(location[index], str)), None)
+    owner = _model_at(model, location[:depth]) if depth is not None else None
+    if depth is None or owner is None:
+        return False
+    return any(
+        location[depth] in (name, info.alias) and holds_secret(info) for name, info in owner.model_fields.items()
+    )
 
 
 def _range(model: type[BaseModel], location: Location) -> str | None:

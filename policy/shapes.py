@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from registry.model import DEFAULT_NAMESPACE, Document, DocumentKey
 
@@ -16,6 +30,7 @@ MAX_NAME = 253
 MAX_LABEL = 63
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms)){1,4}")
+_DURATION_WORDS = 'a duration with its unit, such as "10s", "1m30s" or "500ms"'
 _DURATION_PART = re.compile(r"([0-9]+)(ms|h|m|s)")
 _MILLISECONDS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _LONGEST = timedelta(hours=99_999)
@@ -39,7 +54,7 @@ def _parse_duration(value: object) -> object:
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError('a duration with its unit, such as "10s", "1m30s" or "500ms"')
+        raise ValueError(_DURATION_WORDS)
     parts = _DURATION_PART.findall(value)
     total = timedelta(milliseconds=sum(int(number) * _MILLISECONDS[unit] for number, unit in parts))
     if total > _LONGEST:  # "99999h99999h" could not be written again
@@ -57,16 +72,30 @@ def format_duration(value: timedelta) -> str:
     return text or "0s"
 
 
-def matching(pattern: str, words: str) -> AfterValidator:
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """For texts that match `pattern` from end to end; `words` say so to who wrote another, in errors and in editors."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:  # noqa: ANN401
+        compiled = re.compile(self.pattern)
+
+        def check(value: str) -> str:
+            if compiled.fullmatch(value) is None:
+                raise ValueError(self.words)
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": f"^(?:{self.pattern})$", "description": self.words}
+
+
+def matching(pattern: str, words: str) -> Matching:
     """Texts that match `pattern` from end to end, in `words` for who wrote another."""
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if compiled.fullmatch(value) is None:
-            raise ValueError(words)
-        return value
-
-    return AfterValidator(check)
+    return Matching(pattern, words)
 
 
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -87,8 +116,19 @@ Hostname = Annotated[
     matching(rf"(\*\.)?{_SUBDOMAIN}", 'a hostname, such as "shop.example.com" or "*.example.com"'),
 ]
 """A hostname whose first label may be "*"."""
+Word = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024), matching(r"[^\x00-\x1f\x7f]*", "one line of text")
+]
+AbsoluteFile = Annotated[
+    str, StringConstraints(max_length=1024), matching(r"/[^\x00-\x1f\x7f]+", "the absolute path of a file of the proxy")
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Duration = Annotated[timedelta, BeforeValidator(_parse_duration), PlainSerializer(format_duration, return_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_DURATION.pattern})$", "description": _DURATION_WORDS}),
+]
 """GEP-2257: one to four numbers with units, "1h30m", "500ms"; "0s" means no limit."""
 
 
@@ -105,12 +145,13 @@ class Metadata(Shape):
 
 
 class BaseDocument(Shape):
-    """A document of any kind."""
+    """A document of any kind. HAS_SECRETS: whether it has fields that are never shown (`policy.secrets`)."""
 
     KIND: ClassVar[str]
     API_VERSION: ClassVar[str]
     OLDER_VERSIONS: ClassVar[tuple[str, ...]] = ()
     """Further versions that are read alike; documents are kept as of API_VERSION."""
+    HAS_SECRETS: ClassVar[bool] = False
 
     metadata: Metadata
 
@@ -123,9 +164,11 @@ class BaseDocument(Shape):
     def key(self) -> DocumentKey:
         return DocumentKey(self.KIND, self.metadata.namespace, self.metadata.name)
 
-    def to_document(self) -> Document:
-        """The document as the registry keeps it: canonical JSON, without what is default."""
-        body: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    def to_document(self, *, context: Mapping[str, Any] | None = None) -> Document:
+        """The document as the registry keeps it: canonical JSON, without what is default.
+
+        context: for the fields' serializers; `policy.secrets.SHOWN` keeps secrets out."""
+        body: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_defaults=True, context=context)
         body |= {"apiVersion": self.API_VERSION, "kind": self.KIND}
         body.setdefault("metadata", {})["namespace"] = self.metadata.namespace
         text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -37,9 +37,13 @@ async def running_envoy(
     node_id: str = "envoy",
     variant: Variant = Variant.DELTA,
     wait_until_ready: bool = True,
+    **telemetry: Any,
 ) -> AsyncIterator[EnvoyProcess]:
-    """An Envoy of `group` that is served by the control plane on loopback's `xds_port`."""
-    options = BootstrapOptions(node_id=node_id, group=group, xds_host="127.0.0.1", xds_port=xds_port, variant=variant)
+    """An Envoy of `group` that is served by the control plane on loopback's `xds_port`. `telemetry`: the options of
+    `BootstrapOptions` that say what it reports."""
+    options = BootstrapOptions(
+        node_id=node_id, group=group, xds_host="127.0.0.1", xds_port=xds_port, variant=variant, **telemetry
+    )
     async with await EnvoyProcess.start(options, envoy=envoy_binary(), log_path=log_path) as envoy:
         if wait_until_ready:
             await envoy.ready()

@@ -20,7 +20,7 @@ from protos.apg.xds.v3.discovery_pb2 import (
 from xds.delta import DeltaMachine
 from xds.machine import Machine, Response
 from xds.references import references, resource_name
-from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, ResourceType
+from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET, ResourceType
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
@@ -94,13 +94,15 @@ class Script(ABC):
     def follow(self) -> list[Response]:
         """Subscribes to what the held resources refer to, and unsubscribes from what they do not any more."""
         more: list[Response] = []
-        for user, used in ((CLUSTER, ENDPOINT), (LISTENER, ROUTE)):
+        for user, used in ((CLUSTER, SECRET), (CLUSTER, ENDPOINT), (LISTENER, ROUTE)):
             if user not in self.resources:
                 continue
             wanted = {
                 key.name for body in self.resources[user].values() for key in references(user, body) if key.type is used
             }
             subscribed = self.names.get(used, set())
+            if not wanted and not subscribed:
+                continue  # a first subscription without names would ask for all
             if dropped := subscribed - wanted:
                 more += self.unsubscribe(used, *sorted(dropped))
                 for name in dropped:
@@ -136,7 +138,7 @@ class Script(ABC):
             for type in (CLUSTER, LISTENER)
         ) and all(
             content_version(body) == getattr(snapshot.get(type, name), "version", None)
-            for type in (ENDPOINT, ROUTE)
+            for type in (SECRET, ENDPOINT, ROUTE)
             for name, body in self.resources.get(type, {}).items()
         )
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType, ClusterEdsClusterConfig
-from envoy_data_plane.envoy.config.core.v3 import Address, AggregatedConfigSource, ConfigSource, SocketAddress
+from envoy_data_plane.envoy.config.core.v3 import (
+    Address,
+    AggregatedConfigSource,
+    ConfigSource,
+    SocketAddress,
+    TransportSocket,
+)
 from envoy_data_plane.envoy.config.endpoint.v3 import (
     ClusterLoadAssignment,
     Endpoint,
@@ -13,20 +19,28 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import Route, RouteAction, RouteConfiguration, RouteMatch, VirtualHost
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager, Rds
+from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
+    CommonTlsContext,
+    SdsSecretConfig,
+    UpstreamTlsContext,
+)
 
 from xds.encoder import pack
 from xds.resource import Resource
 
 
-def cluster(name: str, *, stat_name: str = "") -> Resource:
-    """A cluster with EDS; another `stat_name` makes another version of it."""
+def cluster(name: str, *, stat_name: str = "", secret: str = "") -> Resource:
+    """A cluster with EDS, and with TLS by `secret` if one is named; another `stat_name` makes another version of it."""
     ads = ConfigSource(ads=AggregatedConfigSource())
+    sds = SdsSecretConfig(name=secret, sds_config=ads)
+    tls = UpstreamTlsContext(common_tls_context=CommonTlsContext(validation_context_sds_secret_config=sds))
     return Resource.of(
         Cluster(
             name=name,
             type=ClusterDiscoveryType.EDS,
             eds_cluster_config=ClusterEdsClusterConfig(eds_config=ads),
             alt_stat_name=stat_name,
+            transport_socket=TransportSocket(name="tls", typed_config=pack(tls)) if secret else None,
         ),
         origin=(f"Service {name}",),
     )

@@ -24,8 +24,9 @@ class Acked:
 
 @dataclass(frozen=True, slots=True)
 class Nacked:
-    """Refused by the client, in its own words. `resources` are those it blames; all that changed, if it names none.
-    `origins` are what these were made from, in the words of whoever made the snapshot."""
+    """Refused by the client, in its own words. `resources` are those it blames. If it names none of several, each is
+    sent alone, and there are none here yet: a refusal that names one follows. `origins` are what these were made from,
+    in the words of whoever made the snapshot."""
 
     version: str
     reason: str
@@ -46,17 +47,19 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An ACK as it happens."""
+    """An ACK as it happens. `names` are the resources that were new to the client."""
 
     type: ResourceType
     version: str
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
     """One type on one stream. `subscribed` counts the resources or names that the client asked for; `accepted` is
     the newest version that it took ("" before the first); `in_sync` says that nothing is waiting, in flight or held
-    back and nothing is refused."""
+    back and nothing is refused; `in_flight_since` is when the oldest response without an answer was made, in seconds of
+    the clock that the machine is given."""
 
     type: ResourceType
     wildcard: bool
@@ -64,4 +67,5 @@ class TypeStatus:
     sent: str
     accepted: str
     nacked: Nacked | None
+    in_flight_since: float | None
     in_sync: bool

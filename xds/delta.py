@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
-from xds.resource_types import ResourceType
+from xds.resource_types import ROUTE, ResourceType
 from xds.subscription import Subscription
 from xds.wire import string
 
@@ -24,6 +24,8 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         first = subscription is None
         if subscription is None:
             subscription = self._open(type)
+            if type.on_demand:
+                self._await_on_demand(subscription, self._snapshot.resources(ROUTE).values())
         elif request.response_nonce:
             error = request.error_detail.message or "no reason given"
             refused = request.HasField("error_detail")
@@ -88,13 +90,12 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
 
     def _assemble(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Assembled:
         version = self._snapshot.version(subscription.type)
+        if subscription.type.on_demand:
+            frames, gone = _by_alias(subscription, changed, removed)
+        else:
+            frames, gone = [delta_frame(resource) for _, resource in sorted(changed.items())], removed
         payload = b"".join(
-            (
-                string(1, version),
-                *self._frames(subscription, changed, removed),
-                string(4, subscription.type.type_url),
-                *(string(6, name) for name in self._gone(subscription, removed)),
-            )
+            (string(1, version), *frames, string(4, subscription.type.type_url), *(string(6, name) for name in gone))
         )
         return version, payload
 
@@ -103,20 +104,23 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         frames = b"".join(delta_heartbeat(resource) for _, resource in sorted(due.items()))
         return version, string(1, version) + frames + string(4, subscription.type.type_url)
 
-    def _frames(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Iterator[bytes]:
-        if not subscription.type.on_demand:
-            yield from (delta_frame(resource) for _, resource in sorted(changed.items()))
-            return
-        asked: dict[str, set[str]] = {}
-        for alias, resource in changed.items():
-            asked.setdefault(resource.name, set()).add(alias)
-        found = {resource.name: resource for resource in changed.values()}
-        for name, aliases in sorted(asked.items()):
-            yield delta_frame(found[name], sorted(aliases - {name}))
-        yield from (unresolved_frame(name) for name in removed if name not in subscription.held)
 
-    def _gone(self, subscription: Subscription, removed: Names) -> Iterable[str]:
-        """The names that the client knows the removed resources by."""
-        if not subscription.type.on_demand:
-            return removed
-        return sorted({subscription.held[name].name for name in removed if name in subscription.held})
+def _by_alias(
+    subscription: Subscription, changed: Mapping[str, Resource], removed: Names
+) -> tuple[list[bytes], Iterable[str]]:
+    """What a response says where names may be aliases: each resource once, with the aliases that were asked for; the
+    aliases that lead nowhere; and the resources, by their own names, that no name leads to any more."""
+    asked: dict[str, set[str]] = {}
+    for alias, resource in changed.items():
+        asked.setdefault(resource.name, set()).add(alias)
+    found = {resource.name: resource for resource in changed.values()}
+    frames = [delta_frame(found[name], sorted(aliases - {name})) for name, aliases in sorted(asked.items())]
+
+    moved = {*changed, *removed}
+    before = {resource.name for name, resource in subscription.held.items() if name in moved}
+    kept = {resource.name for name, resource in subscription.held.items() if name not in moved}
+    owners = {name for name in removed if name.endswith("/")}
+    gone = (before - kept - found.keys()) | owners
+    nowhere = subscription.names.intersection(removed) - subscription.held.keys() - gone
+    frames += [unresolved_frame(name) for name in sorted(nowhere)]
+    return frames, sorted(gone)

@@ -3,8 +3,10 @@
 XdsError
 ├── EncodeError        a message that cannot be encoded
 ├── SnapshotError      resources that do not fit together
+├── UnsupportedError   a request for what this server does not do (UNIMPLEMENTED)
 └── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
-    └── BoundError     a client that asks for more than the server gives; its stream ends with RESOURCE_EXHAUSTED
+    ├── LimitError     a request for more than this server gives (RESOURCE_EXHAUSTED)
+    └── SilenceError   a client that opens a stream and asks for nothing; its stream ends with DEADLINE_EXCEEDED
 """
 
 from __future__ import annotations
@@ -26,5 +28,13 @@ class RequestError(XdsError):
     """A request that breaks the xDS protocol, in words for the client's operator."""
 
 
-class BoundError(RequestError):
-    """A request beyond a bound of this server (`xds.bounds`), in words for the client's operator."""
+class LimitError(RequestError):
+    """A request for more than this server gives (`xds.bounds`). Names the bound."""
+
+
+class SilenceError(RequestError):
+    """A stream without its first request."""
+
+
+class UnsupportedError(XdsError):
+    """A request for what this server does not do. Says what it does instead."""

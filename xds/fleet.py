@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from xds.delivery import Acceptance, Refusal, TypeStatus
+from xds.history import Record
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Client:
-    """One stream of one node. `variant` is "sotw" or "delta"; `connected_since` is aware, in UTC."""
+    """One stream of one node, and equal to no other: one node may have several. `variant` is "sotw" or "delta";
+    `connected_since` is aware, in UTC; `node` is what the client says of itself, an `apg.xds.v3.Node` as bytes."""
 
     node_id: str
     group: str
@@ -21,6 +23,7 @@ class Client:
     user_agent: str
     peer: str
     connected_since: datetime
+    node: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,19 @@ class Refused:
 FleetEvent: TypeAlias = Connected | Disconnected | Accepted | Refused
 
 
+class Connection(Protocol):
+    """A client's stream, to be asked about it."""
+
+    def status(self) -> ClientStatus: ...
+
+    def records(self) -> Iterator[Record]: ...
+
+
 class Fleet:
     """The streams of one server. Listeners are called at once, from the stream's task, and must not block."""
 
     def __init__(self) -> None:
-        self._streams: dict[Client, Callable[[], ClientStatus]] = {}
+        self._streams: dict[Client, Connection] = {}
         self._listeners: list[Callable[[FleetEvent], None]] = []
 
     def listen(self, listener: Callable[[FleetEvent], None]) -> None:
@@ -78,15 +89,24 @@ class Fleet:
 
     def status(self) -> tuple[ClientStatus, ...]:
         """All connected clients, sorted by node id."""
-        return tuple(status() for client, status in sorted(self._streams.items(), key=lambda item: item[0].node_id))
+        return tuple(self._streams[client].status() for client in self.clients())
+
+    def clients(self) -> tuple[Client, ...]:
+        """All connected clients, sorted by node id."""
+        return tuple(sorted(self._streams, key=lambda client: client.node_id))
+
+    def records(self, client: Client) -> Iterator[Record]:
+        """Each resource that a client has or is to have; nothing once it is gone."""
+        connection = self._streams.get(client)
+        return iter(()) if connection is None else connection.records()
 
     def __len__(self) -> int:
         return len(self._streams)
 
     @contextmanager
-    def joined(self, client: Client, status: Callable[[], ClientStatus]) -> Iterator[None]:
+    def joined(self, client: Client, connection: Connection) -> Iterator[None]:
         """The client is connected while the context lasts."""
-        self._streams[client] = status
+        self._streams[client] = connection
         self._tell(Connected(client))
         try:
             yield

@@ -36,11 +36,6 @@ def delta_heartbeat(resource: Resource) -> bytes:
     return length_delimited(_RESOURCES_FIELD, _wrapped(resource, resource.version, b""))
 
 
-def sotw_heartbeat(resource: Resource, version_info: str) -> bytes:
-    """As `delta_heartbeat`. Envoy knows a heartbeat by its version being the type's, which it acknowledged."""
-    return _packed(_wrapped(resource, version_info, b""))
-
-
 def unresolved_frame(alias: str) -> bytes:
     """Says that an alias leads nowhere: a resource of that name without content (Envoy, "Virtual host discovery
     service")."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from xds.bounds import check_name, check_names, check_types
 from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
 from xds.errors import RequestError
+from xds.holdings import Holding, holdings
 from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, UNORDERED, ResourceType, resource_type
+from xds.resource_types import CLUSTER, ENDPOINT, ROUTE, UNORDERED, VIRTUAL_HOST, ResourceType, resource_type
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -98,6 +99,7 @@ class Machine(ABC, Generic[RequestT]):
             changed = changes.get(subscription.type)
             if changed:
                 subscription.dirty.update(subscription.wanted_among(changed))
+                subscription.suspects -= subscription.dirty  # their content is another by now
                 if subscription.refused:
                     subscription.pardon(snapshot)
         return self._advance(now)
@@ -130,6 +132,11 @@ class Machine(ABC, Generic[RequestT]):
         """Whether there ever was a snapshot to serve. Until then the client is left alone."""
         return self._known
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the client has answered all that it was sent, and is due nothing more."""
+        return all(subscription.is_settled for subscription in self._subscriptions.values())
+
     def take_answers(self) -> list[Acceptance | Refusal]:
         """The client's ACKs and NACKs since the last call."""
         answers, self._answers = self._answers, []
@@ -156,10 +163,16 @@ class Machine(ABC, Generic[RequestT]):
                 sent=subscription.sent_version,
                 accepted=subscription.accepted_version,
                 nacked=subscription.nacked,
+                in_flight_since=min((each.since for each in subscription.in_flight.values()), default=None),
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
             for subscription in self._subscriptions.values()
         )
+
+    def holdings(self) -> Iterator[Holding]:
+        """Each resource that the client has or is to have, type by type."""
+        for subscription in self._subscriptions.values():
+            yield from holdings(subscription, self._snapshot, known=self._known)
 
     # --- for the variants ---
 
@@ -227,35 +240,51 @@ class Machine(ABC, Generic[RequestT]):
             if not subscription.wants(name):
                 continue
             subscription.hold(name, resource)
-            current = self._snapshot.get(subscription.type, name)
-            if current is None or current.version == resource.version:
-                subscription.refused.pop(name, None)  # but for what only stands in for what was refused
+            if name in subscription.refused:
+                current = self._snapshot.get(subscription.type, name)
+                if current is None or current.version == resource.version:
+                    del subscription.refused[name]  # it was not just what stands in for what was refused
         for name in in_flight.removed:
             subscription.drop(name)
         subscription.accepted_version = in_flight.version
-        self._answers.append(Acceptance(subscription.type, in_flight.version))
+        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent)))
         if not subscription.refused:
             subscription.nacked = None
         if subscription.type is ENDPOINT:
             self._warming.difference_update(in_flight.sent)
+        elif subscription.type is ROUTE and (hosts := self._subscriptions.get(VIRTUAL_HOST)) is not None:
+            self._await_on_demand(hosts, in_flight.sent.values())
+
+    def _await_on_demand(self, hosts: Subscription, routes: Iterable[Resource]) -> None:
+        """A route configuration whose virtual hosts come on demand is warming until it hears of some. That there is
+        nothing below its name is what can be said unasked; Envoy would wait for its time-out."""
+        hosts.forced |= {key.name for route in routes for key in route.references if key.type is VIRTUAL_HOST}
 
     def _refuse(self, subscription: Subscription, in_flight: InFlight, reason: str) -> None:
         """Whom the client blames is not sent again at that version; the others go out once more without it, since a
-        client may have dropped the whole response."""
-        blamed = _blamed(reason, in_flight.sent) or tuple(in_flight.sent)
-        for name, resource in in_flight.sent.items():
+        client may have dropped the whole response. If it blames none of several, each is tried alone: most of what
+        Envoy says of endpoints and routes names no resource."""
+        sent = in_flight.sent
+        blamed = _blamed(reason, sent)
+        if not blamed and (len(sent) == 1 or self._lists_all(subscription.type)):
+            blamed = tuple(sent)
+        for name, resource in sent.items():
             if name in blamed:
                 subscription.refuse(name, resource)
             elif subscription.wants(name):
-                subscription.forced.add(name)
-        if subscription.forced:
+                (subscription.forced if blamed else subscription.suspects).add(name)
+        if subscription.forced or subscription.suspects:
             subscription.dirty.update(in_flight.removed)
         else:
             for name in in_flight.removed:
                 subscription.drop(name)
-        origins = {origin for name in blamed for origin in in_flight.sent[name].origin}
+        origins = {origin for name in blamed for origin in sent[name].origin}
         subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
         self._answers.append(Refusal(subscription.type, subscription.nacked))
+
+    def _lists_all(self, type: ResourceType) -> bool:
+        """Whether each response has to list everything, so that nothing can go out alone."""
+        return self._one_at_a_time and type.full_state
 
     # --- deciding what goes out ---
 
@@ -313,6 +342,8 @@ class Machine(ABC, Generic[RequestT]):
             for name in removed:
                 subscription.drop(name)
             removed.clear()
+        if not (changed or removed or subscription.in_flight):
+            changed.update(subscription.next_suspect(self._snapshot))
         if changed or removed or (asked and tells_absence):
             assembled = self._assemble(subscription, changed, tuple(sorted(removed)))
             return self._send(subscription, assembled, changed, tuple(sorted(removed)), now)
@@ -325,7 +356,7 @@ class Machine(ABC, Generic[RequestT]):
         due = {name: subscription.held[name] for name, time in subscription.beats.items() if time <= now}
         if not due:
             return None
-        if self._one_at_a_time and subscription.type.full_state:  # the answer lists everything
+        if self._lists_all(subscription.type):
             due = {name: subscription.held[name] for name in subscription.beats}
         response = self._send(subscription, self._heartbeat(subscription, due), {}, (), now)
         subscription.plan_beats(due, now)
@@ -396,7 +427,7 @@ class Machine(ABC, Generic[RequestT]):
         subscription.plan_beats(changed, now)
         self._nonce += 1
         nonce = str(self._nonce)
-        subscription.in_flight[nonce] = InFlight(version, changed, removed)
+        subscription.in_flight[nonce] = InFlight(version, changed, removed, now)
         subscription.last_nonce, subscription.sent_version = nonce, version
         subscription.answered = True
         if subscription.type is CLUSTER:

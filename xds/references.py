@@ -162,6 +162,13 @@ def _of_scope(scope: pb.ScopedRouteRefs) -> Keys:
     yield from _of_routes(scope.route_configuration)
 
 
+def _of_route_configuration(routes: pb.RouteConfigurationRefs) -> Keys:
+    """With virtual hosts that come on demand, it refers to none of them but to whatever there is below its name."""
+    yield from _of_routes(routes)
+    if routes.HasField("vhds"):
+        yield ResourceKey(VIRTUAL_HOST, f"{routes.name}/")
+
+
 def _of_routes(routes: pb.RouteConfigurationRefs) -> Keys:
     yield from _mirrors(routes.request_mirror_policies)
     for host in routes.virtual_hosts:
@@ -245,7 +252,7 @@ _SKELETONS: dict[ResourceType, Reader] = {
     EXTENSION: (pb.ExtensionRefs.FromString, _of_extension),
     LISTENER: (pb.ListenerRefs.FromString, _of_listener),
     SCOPED_ROUTE: (pb.ScopedRouteRefs.FromString, _of_scope),
-    ROUTE: (pb.RouteConfigurationRefs.FromString, _of_routes),
+    ROUTE: (pb.RouteConfigurationRefs.FromString, _of_route_configuration),
     VIRTUAL_HOST: (pb.VirtualHostRefs.FromString, _of_host),
     RUNTIME: (pb.NameOnly.FromString, _none),
 }

@@ -78,8 +78,8 @@ class Resource:
         """A resource from its serialized message.
 
         type: a row of the table, or a type URL. Of a URL that is not in the table the bytes are served as they are.
-        name: needed where the message does not hold it: of an opaque type, and of a VirtualHost, which is known as
-        "ROUTECONFIG/HOST". Elsewhere it may be left out, or has to be the message's own.
+        name: needed of an opaque type. Elsewhere it may be left out, or has to be the message's own. A VirtualHost is
+        named "ROUTECONFIG/HOST", best in the message too: Envoy removes it by the name in the message.
         version: replaces the content hash. Whoever gives versions promises to change them with the content.
         ttl: in seconds, more than 0.
         aliases: a VirtualHost has its domains as aliases without being told.
@@ -134,17 +134,19 @@ class Resource:
 
 def _checked_name(type: ResourceType, body: bytes, given: str) -> str:
     own = resource_name(type, body)
-    if type.on_demand:
-        if not all(given.rpartition("/")):
-            raise SnapshotError(f"{type.type_url}: name: got {given!r}, want OWNER/NAME, as in ROUTECONFIG/HOST")
-        return given
-    if given and own and given != own:
-        raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message named {own!r}, want the same")
+    if type.is_opaque or (type.on_demand and own and given.endswith(f"/{own}")):
+        own = given
     if not (given or own):
         raise SnapshotError(f"a {type.type_url} without a name: want one")
-    if own or type.is_opaque:
-        return own or given
-    raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message without a name, want it in the message")
+    if not own:
+        raise SnapshotError(
+            f"{type.type_url}: name: got {given!r} for a message without a name, want it in the message"
+        )
+    if given and given != own:
+        raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message named {own!r}, want the same")
+    if type.on_demand and not all(own.rpartition("/")):
+        raise SnapshotError(f"{type.type_url}: name: got {own!r}, want OWNER/NAME, as in ROUTECONFIG/HOST")
+    return own
 
 
 def _content_hash(body: bytes, ttl: float | None, aliases: Sequence[str]) -> str:

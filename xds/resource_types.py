@@ -154,7 +154,7 @@ def resource_type(type_url: str) -> ResourceType:
     row = BY_TYPE_URL.get(type_url) or _opaque.get(type_url)
     if row is None:
         row = _opaque[type_url] = ResourceType(
-            type_url=type_url, short=type_url.rpartition("/")[2], order=UNORDERED, full_state=True
+            type_url=type_url, short=type_url.rpartition("/")[2] or type_url, order=UNORDERED, full_state=True
         )
     return row
 

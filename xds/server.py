@@ -1,4 +1,4 @@
-"""The gRPC server of the aggregated discovery service, in both variants."""
+"""The gRPC server: the aggregated discovery service and one service for each type, in both variants."""
 
 from __future__ import annotations
 
@@ -6,29 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
-from grpc.aio import server as grpc_server
 
-from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
+from protos.apg.xds.v3.discovery_pb2 import Node
+from xds.beside import Bounded
 from xds.cache import SnapshotCache
+from xds.call import Context
 from xds.errors import XdsError
 from xds.fleet import Fleet
-from xds.stream import Context, GroupOf, serve_delta, serve_sotw
+from xds.flow import Flow, Gate
+from xds.listening import Listener, Tls, Transport, listener
+from xds.machine import HOLD_SECONDS
+from xds.resource_types import RESOURCE_TYPES, ResourceType
+from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, GroupOf, Variant, serve
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
-
-_MAX_REQUEST_BYTES = 4 << 20
-_OPTIONS: Sequence[tuple[str, int]] = (
-    ("grpc.max_receive_message_length", _MAX_REQUEST_BYTES),
-    (
-        "grpc.max_send_message_length",
-        -1,
-    ),  # a response is as large as the mesh; its size is bounded at the documents
-    ("grpc.so_reuseport", 0),  # a taken port is an error, not a half of the proxies
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
 
 
 def node_cluster(node: Node) -> str:
@@ -36,50 +27,120 @@ def node_cluster(node: Node) -> str:
     return node.cluster
 
 
-class AdsServer:
+def node_id(node: Node) -> str:
+    """A group for each node: its `id`."""
+    return node.id
+
+
+class Server:
     """Serves the snapshots of `cache` to all who ask, and keeps the books of them in `fleet`.
 
-    A stream ends with INVALID_ARGUMENT, in words, when its client breaks the protocol.
+    group_of: whose snapshot a node is served, by the node of its stream's first request. It may raise RequestError to
+    turn a node away.
+    first_request_seconds: how long a stream may be open without a request.
+    hold_seconds: how long an update may wait for the types before it (see `xds.machine`).
+    beside: services that answer on the same port, such as `LoadReports.handler()`.
+    flow: the bounds of streams, and how long they last.
+    transport: what carries the streams (see `xds.listening`).
+
+    A stream ends in words when its client breaks the protocol: see `xds.stream.serve`.
     """
 
-    def __init__(self, cache: SnapshotCache, fleet: Fleet, *, group_of: GroupOf = node_cluster) -> None:
+    def __init__(
+        self,
+        cache: SnapshotCache,
+        fleet: Fleet | None = None,
+        *,
+        group_of: GroupOf = node_cluster,
+        first_request_seconds: float = FIRST_REQUEST_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+        beside: Sequence[grpc.GenericRpcHandler] = (),
+        flow: Flow | None = None,
+        transport: Transport = Transport.HTTP2,
+    ) -> None:
         self._cache = cache
-        self._fleet = fleet
+        self._fleet = fleet if fleet is not None else Fleet()
         self._group_of = group_of
-        self._server: grpc.aio.Server | None = None
+        self._first_request_seconds = first_request_seconds
+        self._hold_seconds = hold_seconds
+        self._beside = tuple(beside)
+        self._flow = flow or Flow()
+        self._gate = Gate(self._flow)
+        self._transport = transport
+        self._listener: Listener | None = None
 
-    async def start(self, address: str, *, credentials: grpc.ServerCredentials | None = None) -> int:
+    @property
+    def fleet(self) -> Fleet:
+        """The connected clients."""
+        return self._fleet
+
+    async def start(self, address: str, *, tls: Tls | None = None, share_port: bool = False) -> int:
         """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
+
+        share_port: other processes of this machine may listen there too (SO_REUSEPORT), and the kernel deals the
+        connections out to them. Each of them must be told of each snapshot; see docs/decisions/0031.
 
         Raises:
             XdsError: the address cannot be bound.
         """
-        server = grpc_server(options=list(_OPTIONS))
-        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "StreamAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                self._sotw, request_deserializer=DiscoveryRequest.FromString
-            ),
-            "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
-                self._delta, request_deserializer=DeltaDiscoveryRequest.FromString
-            ),
-        }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(ADS, handlers),))
+        self._gate = Gate(self._flow)  # the one before is closed for good
+        handlers = [
+            *(grpc.method_handlers_generic_handler(name, methods) for name, methods in self._services().items()),
+            *(Bounded(service, self._gate) for service in self._beside),
+        ]
+        made = listener(self._transport, handlers, self._flow)
         try:
-            port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        except RuntimeError as error:
+            port = await made.listen(address, tls=tls, share_port=share_port)
+        except OSError as error:
             raise XdsError(f"xDS address {address}: cannot listen there: want a free port of this machine") from error
-        await server.start()
-        self._server = server
-        return int(port)
+        self._listener = made
+        return port
 
     async def stop(self, *, grace: float = 1.0) -> None:
-        """Ends all streams; their clients reconnect elsewhere or later, and keep what they have meanwhile."""
-        if self._server is not None:
-            await self._server.stop(grace)
-            self._server = None
+        """Ends all streams, those within `grace` seconds that are in the middle of an update; their clients reconnect
+        elsewhere or later, and keep what they have meanwhile."""
+        if self._listener is not None:
+            self._gate.close()
+            await self._listener.stop(grace)
+            self._listener = None
 
-    async def _sotw(self, requests: AsyncIterator[Any], context: Context) -> None:
-        await serve_sotw(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)
+    async def wait(self) -> None:
+        """Until the server is stopped."""
+        if self._listener is not None:
+            await self._listener.wait()
 
-    async def _delta(self, requests: AsyncIterator[Any], context: Context) -> None:
-        await serve_delta(requests, context, cache=self._cache, fleet=self._fleet, group_of=self._group_of)
+    def _services(self) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+        """The methods of each service. What is asked for on demand is so in the delta variant alone (Envoy,
+        "xDS API endpoints")."""
+        services = {
+            ADS: {
+                "StreamAggregatedResources": self._method(SOTW, None),
+                "DeltaAggregatedResources": self._method(DELTA, None),
+            }
+        }
+        for type in RESOURCE_TYPES:
+            methods = services.setdefault(type.service, {})
+            methods[f"Delta{type.rpc}"] = self._method(DELTA, type)
+            if not type.on_demand:
+                methods[f"Stream{type.rpc}"] = self._method(SOTW, type)
+        return services
+
+    def _method(self, variant: Variant[Any], only: ResourceType | None) -> grpc.RpcMethodHandler[Any, Any]:
+        async def method(requests: AsyncIterator[bytes], context: Context) -> None:
+            await serve(
+                requests,
+                context,
+                variant,
+                only=only,
+                cache=self._cache,
+                fleet=self._fleet,
+                gate=self._gate,
+                group_of=self._group_of,
+                first_request_seconds=self._first_request_seconds,
+                hold_seconds=self._hold_seconds,
+            )
+
+        return grpc.stream_stream_rpc_method_handler(method)
+
+
+AdsServer = Server

@@ -175,7 +175,7 @@ class Snapshot:
         if aliases is None:
             aliases = {}
             for _, resource in sorted(self.resources(type).items()):
-                for alias in resource.aliases:
+                for alias in (resource.name, *resource.aliases):
                     aliases.setdefault(alias, resource)
             self._aliases[type] = aliases
         return resolve(name, aliases)
@@ -248,7 +248,7 @@ def _dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mappi
             f"{resource.key} refers to {reference}"
             for resource in resources
             for reference in resource.references
-            if reference.name not in tables.get(reference.type, _EMPTY)
+            if not reference.type.on_demand and reference.name not in tables.get(reference.type, _EMPTY)
         )
     )
 

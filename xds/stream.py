@@ -1,4 +1,4 @@
-"""One ADS stream over grpc.aio: moves requests and snapshots into a machine and its responses onto the wire.
+"""One stream over gRPC: moves requests and snapshots into a machine and its responses onto the wire.
 
 It decides nothing. A slow client holds up itself alone: it has one slot for the newest snapshot, and while it does not
 read, nothing more is read from it.
@@ -9,72 +9,144 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.cache import SnapshotCache
+from xds.call import Context
 from xds.delta import DeltaMachine
-from xds.errors import RequestError
+from xds.errors import LimitError, RequestError, SilenceError
 from xds.fleet import Client, ClientStatus, Fleet
-from xds.machine import Machine, Response
+from xds.flow import Gate, Turn
+from xds.history import History, Record
+from xds.machine import HOLD_SECONDS, Machine, Response
+from xds.resource_types import ResourceType
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, bytes]"
 GroupOf: TypeAlias = Callable[[Node], str]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 
 _UNSENT_LIMIT = 64  # responses; a client that asks on without reading is not read further
+FIRST_REQUEST_SECONDS = 60.0
 
 
-async def serve_sotw(
-    requests: AsyncIterator[DiscoveryRequest],
+@dataclass(frozen=True, slots=True)
+class Variant(Generic[RequestT]):
+    """One of the two ways to speak xDS."""
+
+    name: str
+    parse: Callable[[bytes], RequestT]
+    machine: Callable[..., Machine[RequestT]]
+
+
+SOTW = Variant("sotw", DiscoveryRequest.FromString, SotwMachine)
+DELTA = Variant("delta", DeltaDiscoveryRequest.FromString, DeltaMachine)
+
+
+async def serve(
+    requests: AsyncIterator[bytes],
     context: Context,
+    variant: Variant[RequestT],
     *,
+    only: ResourceType | None,
     cache: SnapshotCache,
     fleet: Fleet,
     group_of: GroupOf,
+    gate: Gate,
+    first_request_seconds: float = FIRST_REQUEST_SECONDS,
+    hold_seconds: float = HOLD_SECONDS,
 ) -> None:
-    """Serves one state-of-the-world stream until either side ends it."""
-    await _serve(requests, context, "sotw", SotwMachine, cache=cache, fleet=fleet, group_of=group_of)
+    """Serves one stream until either side ends it: an aggregated one, or one of the type `only`.
+
+    A client that breaks the protocol ends its own stream with INVALID_ARGUMENT, one that goes beyond a bound with
+    RESOURCE_EXHAUSTED, and one that opens a stream without a word with DEADLINE_EXCEEDED after
+    `first_request_seconds`; each in words.
+    """
+    refusal: RequestError | None = None
+    try:
+        with gate.stream():
+            first = await _first(requests, first_request_seconds)
+            if first is not None:
+                await _run(
+                    _parsed(variant, first),
+                    (_parsed(variant, request) async for request in requests),
+                    context,
+                    variant,
+                    only=only,
+                    cache=cache,
+                    fleet=fleet,
+                    group_of=group_of,
+                    gate=gate,
+                    hold_seconds=hold_seconds,
+                )
+    except* RequestError as errors:
+        refusal = next(_leaves(errors))
+    if refusal is not None:
+        await context.abort(_code(refusal), str(refusal))
 
 
-async def serve_delta(
-    requests: AsyncIterator[DeltaDiscoveryRequest],
-    context: Context,
-    *,
-    cache: SnapshotCache,
-    fleet: Fleet,
-    group_of: GroupOf,
-) -> None:
-    """Serves one incremental stream until either side ends it."""
-    await _serve(requests, context, "delta", DeltaMachine, cache=cache, fleet=fleet, group_of=group_of)
-
-
-async def _serve(
+async def _run(
+    first: RequestT,
     requests: AsyncIterator[RequestT],
     context: Context,
-    variant: str,
-    machine_type: Callable[[Snapshot | None], Machine[RequestT]],
+    variant: Variant[RequestT],
     *,
+    only: ResourceType | None,
     cache: SnapshotCache,
     fleet: Fleet,
     group_of: GroupOf,
+    gate: Gate,
+    hold_seconds: float,
 ) -> None:
-    try:
-        first = await anext(requests, None)
-        if first is None:
-            return
-        client = _client(first.node, variant, context.peer(), group_of)
-    except RequestError as error:
-        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-    stream = _Stream(machine_type(cache.get(client.group)), client, context, fleet)
-    with cache.watch(client.group, stream.offer), fleet.joined(client, stream.status):
+    client = _client(first.node, variant.name, context.peer(), group_of)
+    machine = variant.machine(
+        cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
+    )
+    stream = _Stream(machine, client, context, fleet, gate)
+    with gate.node(client.node_id), cache.watch(client.group, stream.offer), fleet.joined(client, stream):
         await stream.run(first, requests)
+
+
+async def _first(requests: AsyncIterator[bytes], seconds: float) -> bytes | None:
+    """The first request; None if the client ends its side without one."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise SilenceError(f"got no request within {seconds:g} s of opening the stream, want one") from None
+
+
+def _code(refusal: RequestError) -> grpc.StatusCode:
+    match refusal:
+        case LimitError():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED
+        case SilenceError():
+            return grpc.StatusCode.DEADLINE_EXCEEDED
+        case _:
+            return grpc.StatusCode.INVALID_ARGUMENT
+
+
+def _leaves(group: BaseExceptionGroup[RequestError]) -> Iterator[RequestError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _parsed(variant: Variant[RequestT], request: bytes) -> RequestT:
+    try:
+        return variant.parse(request)
+    except DecodeError as error:
+        message = "DiscoveryRequest" if variant.name == SOTW.name else "DeltaDiscoveryRequest"
+        raise RequestError(f"got {len(request):,} bytes that are no {message}: {error}") from None
 
 
 def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
@@ -90,22 +162,28 @@ def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
         user_agent=agent if node.user_agent_name else "",
         peer=peer,
         connected_since=datetime.now(UTC),
+        node=node.SerializeToString(),
     )
 
 
 class _Stream(Generic[RequestT]):
     """The shell around one machine: a reader and a writer with one parent."""
 
-    def __init__(self, machine: Machine[RequestT], client: Client, context: Context, fleet: Fleet) -> None:
+    def __init__(self, machine: Machine[RequestT], client: Client, context: Context, fleet: Fleet, gate: Gate) -> None:
         self._machine: Machine[RequestT] = machine
         self._client = client
         self._context = context
         self._fleet = fleet
+        self._gate = gate
+        self._history = History()
         self._newest: Snapshot | None = None
         self._unsent: deque[Response] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._ended = False
+        self._retiring = False
+        self._lifetime = asyncio.timeout(None)
+        self._turn: Turn | None = None
 
     def offer(self, snapshot: Snapshot) -> None:
         """A newer snapshot for this stream; one that it has not served yet is forgotten."""
@@ -115,29 +193,58 @@ class _Stream(Generic[RequestT]):
     def status(self) -> ClientStatus:
         return ClientStatus(self._client, self._machine.knows_group, self._machine.status())
 
+    def records(self) -> Iterator[Record]:
+        return self._history.records(self._machine.holdings())
+
+    def retire(self) -> None:
+        """The stream ends as soon as the client has answered all that it was sent, or without that after a while.
+        What is published meanwhile, the client gets on its next stream."""
+        self._retiring = True
+        self._lifetime.reschedule(asyncio.get_running_loop().time() + self._gate.flow.drain.total_seconds())
+        self._wake.set()
+
     async def run(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write())
-            self._receive(first)
-            async for request in requests:
-                self._receive(request)
-                while len(self._unsent) > _UNSENT_LIMIT:
-                    self._room.clear()
-                    await self._room.wait()
-            self._ended = True
-            self._wake.set()
+        try:
+            async with self._lifetime, asyncio.TaskGroup() as tasks:
+                reader = tasks.create_task(self._read(first, requests))
+                with self._gate.lifetime(self.retire):
+                    await self._write()
+                reader.cancel()
+        except TimeoutError:
+            pass  # retired, and would not answer
+        finally:
+            if self._turn is not None:
+                self._turn.end()
+
+    async def _read(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
+        self._turn = await self._gate.turn()
+        self._receive(first)
+        async for request in requests:
+            self._receive(request)
+            while len(self._unsent) > _UNSENT_LIMIT:
+                self._room.clear()
+                await self._room.wait()
+        self._ended = True
+        self._wake.set()
 
     def _receive(self, request: RequestT) -> None:
+        if request.node.id not in ("", self._client.node_id):
+            raise RequestError(
+                f"node.id: got {request.node.id} on a stream that {self._client.node_id} opened, want the same or none"
+            )
         self._unsent.extend(self._machine.on_request(request, now=time.monotonic()))
         for answer in self._machine.take_answers():
+            self._history.note(answer, datetime.now(UTC))
             self._fleet.answered(self._client, answer)
+        if self._turn is not None and not self._turn.is_over:
+            self._turn.moved(settled=self._machine.is_settled and not self._unsent)
         self._wake.set()
 
     async def _write(self) -> None:
         """Sends what is due. Everything waits here: for a request, a snapshot, the end of a hold, or the client."""
-        while not self._ended:
+        while not (self._ended or (self._retiring and not self._unsent and self._machine.is_settled)):
             await self._due()
-            if self._newest is not None:
+            if self._newest is not None and not self._retiring:
                 snapshot, self._newest = self._newest, None
                 self._unsent.extend(self._machine.publish(snapshot, now=time.monotonic()))
             while self._unsent:

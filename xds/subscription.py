@@ -17,11 +17,12 @@ _BEAT = 0.5  # of its lifetime, after which a resource is renewed
 @dataclass(frozen=True, slots=True)
 class InFlight:
     """A response that the client has neither accepted nor refused: the resources that are new to it, and the names
-    that it was told are gone."""
+    that it was told are gone. `since`: when it was made (seconds, monotonic)."""
 
     version: str
     sent: Mapping[str, Resource]
     removed: tuple[str, ...]
+    since: float
 
 
 @dataclass(slots=True)
@@ -37,6 +38,7 @@ class Subscription:
     forced: names to be answered even if nothing differs: newly subscribed, or warming anew.
     refused: the versions of a name that the client refused. They are not sent again; what is held is served on, or
     what the group was known to live with (`quarantine`).
+    suspects: names of a response that the client refused without saying whom it blames; each goes out alone, once more.
     beats: when a resource that has a lifetime is to be renewed (seconds, monotonic).
     waiting_since: when an update began to wait (seconds, monotonic), for the bound on holding back.
     """
@@ -51,6 +53,7 @@ class Subscription:
     deferred: set[str] = field(default_factory=set)
     forced: set[str] = field(default_factory=set)
     refused: dict[str, set[str]] = field(default_factory=dict)
+    suspects: set[str] = field(default_factory=set)
     beats: dict[str, float] = field(default_factory=dict)
     in_flight: dict[str, InFlight] = field(default_factory=dict)
     waiting_since: float | None = None
@@ -63,7 +66,7 @@ class Subscription:
     @property
     def is_settled(self) -> bool:
         """Nothing of this type is in flight or still to come. A deferred removal, waiting for others, is neither."""
-        return not (self.in_flight or self.dirty or self.forced)
+        return not (self.in_flight or self.dirty or self.forced or self.suspects)
 
     def note_waiting(self, now: float) -> None:
         if self.waiting_since is None and (self.dirty or self.forced):
@@ -134,12 +137,23 @@ class Subscription:
             self.dirty.discard(name)
             self.deferred.discard(name)
             self.forced.discard(name)
+            self.suspects.discard(name)
 
     def refuse(self, name: str, resource: Resource) -> None:
         """The client refused this version; what stands in for it may still have to be sent."""
         self.quarantine.note(resource, self.held.get(name))
         self.refused.setdefault(name, set()).add(resource.version)
         self.dirty.add(name)
+
+    def next_suspect(self, snapshot: Snapshot) -> Mapping[str, Resource]:
+        """One resource to be tried alone, if any is left."""
+        while self.suspects:
+            name = min(self.suspects)
+            self.suspects.discard(name)
+            wanted = self.wanted(name, snapshot)
+            if wanted is not None and wanted.can_be_sent:
+                return {name: wanted}
+        return {}
 
     def pardon(self, snapshot: Snapshot) -> None:
         """Forgets refusals of versions that `snapshot` no longer asks for."""

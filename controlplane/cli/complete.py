@@ -9,7 +9,9 @@ _PATIENCE = 0.5  # seconds
 
 
 def kinds(context: click.Context, parameter: click.Parameter, typed: str) -> list[CompletionItem]:
-    known = ("Gateway", "HTTPRoute", "Service")
+    from policy.schema import kind_names
+
+    known = (*kind_names(), "Service")
     return [CompletionItem(kind) for kind in known if kind.lower().startswith(typed.lower())]
 
 

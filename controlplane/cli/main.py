@@ -23,6 +23,8 @@ _COMMANDS = {
     "apply": ("documents", "Apply the documents of a file: all or none."),
     "plan": ("documents", "Show what applying a file would change."),
     "get": ("documents", "Show documents or services."),
+    "explain": ("explanations", "Show what a request would meet."),
+    "schema": ("schema", "Print the JSON Schema of documents, for editors."),
     "delete": ("documents", "Delete a document."),
     "ask": ("sentences", "Say what you want; see the plan; confirm it."),
     "status": ("fleet", "Show each proxy: connected, ACKed, refused."),

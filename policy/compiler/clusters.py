@@ -35,6 +35,9 @@ from registry.model import Protocol, is_ip_address
 from xds.encoder import pack
 
 _CONNECT_TIMEOUT = timedelta(seconds=2)
+# What endpoints say of themselves in an `endpoint-load-metrics` header (ORCA), for load reports: what is not listed is
+# not reported.
+_REPORTED = ("cpu_utilization", "mem_utilization", "application_utilization", "named_metrics.*")
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -44,6 +47,7 @@ def cluster(reached: ReachedBackend) -> Cluster:
         name=reached.name,
         connect_timeout=_CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
+        lrs_report_endpoint_metrics=list(_REPORTED),
         typed_extension_protocol_options=protocol_options(reached.protocol),
     )
     if not reached.trusted:

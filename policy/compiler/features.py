@@ -14,13 +14,20 @@ from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpProxy
 
-from policy.compiler import mirrors, retries
+from policy.compiler import authorization, geography, mirrors, rate_limits, retries
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule, StreamListener
 
-ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (retries.on_action, mirrors.on_action)
+ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (
+    retries.on_action,
+    mirrors.on_action,
+    rate_limits.on_action,
+)
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
-CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = ()
+CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (
+    authorization.on_connection_manager,
+    geography.on_connection_manager,
+)
 """For each HTTP connection manager."""
 
 STREAM_STEPS: tuple[Callable[[TcpProxy, StreamListener], None], ...] = ()

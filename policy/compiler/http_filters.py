@@ -19,7 +19,17 @@ from betterproto2 import Message
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter as EnvoyHttpFilter
 from envoy_data_plane.google.protobuf import Any as Packed
 
-from policy.compiler import cors, sessions
+from policy.compiler import (
+    api_keys,
+    authorization,
+    basic_auth,
+    cors,
+    external_authorization,
+    geography,
+    jwt,
+    rate_limits,
+    sessions,
+)
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
 
@@ -31,6 +41,7 @@ class Place(enum.IntEnum):
     GEOGRAPHY = 20  # what is found out about the client is there for all that decide by it
     THREAT = 30  # cheap refusals first
     AUTHENTICATION = 40
+    EXTERNAL_AUTHORIZATION = 45  # after what can refuse without asking anybody
     AUTHORIZATION = 50
     RATE_LIMIT = 60  # after authentication: limits for each client count by who it is
     FAULT = 70
@@ -80,6 +91,61 @@ _TABLE: tuple[HttpFilter, ...] = (
         on_route=sessions.on_route,
         in_chain=sessions.in_chain,
         constant=True,
+    ),
+    HttpFilter(geography.NAME, Place.GEOGRAPHY, geography.asked, geography.on_route, geography.in_chain),
+    HttpFilter(
+        "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
+    ),
+    HttpFilter(
+        "envoy.filters.http.basic_auth",
+        Place.AUTHENTICATION,
+        basic_auth.asked,
+        basic_auth.on_route,
+        basic_auth.in_chain,
+    ),
+    HttpFilter("envoy.filters.http.jwt_authn", Place.AUTHENTICATION, jwt.asked, jwt.on_route, jwt.in_chain, jwt.needs),
+    *(
+        HttpFilter(
+            f"envoy.filters.http.ext_authz/{mode}",
+            Place.EXTERNAL_AUTHORIZATION,
+            asked_in_mode,
+            external_authorization.on_route,
+            external_authorization.in_chain,
+            external_authorization.needs,
+        )
+        for mode, asked_in_mode in (
+            ("closed", external_authorization.asked_closed),
+            ("open", external_authorization.asked_open),
+        )
+    ),
+    HttpFilter(
+        "envoy.filters.http.rbac/1-deny",
+        Place.AUTHORIZATION,
+        authorization.asked_to_deny,
+        authorization.on_route,
+        authorization.in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.rbac/2-allow",
+        Place.AUTHORIZATION,
+        authorization.asked_to_allow,
+        authorization.on_route,
+        authorization.in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.local_ratelimit",
+        Place.RATE_LIMIT,
+        rate_limits.asked_of_proxies,
+        rate_limits.local_on_route,
+        rate_limits.local_in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.ratelimit",
+        Place.RATE_LIMIT,
+        rate_limits.asked_of_a_service,
+        rate_limits.service_on_route,
+        rate_limits.service_in_chain,
+        rate_limits.service_needs,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from policy.backends import Backend
 from registry.model import DocumentKey
 
@@ -29,3 +31,19 @@ def listener_routes(gateway: DocumentKey, port: int, listener: str) -> str:
 def cluster(backend: Backend) -> str:
     """A cluster and its load assignment: a service, or one version of it."""
     return str(backend)
+
+
+def route(document: DocumentKey | str, rule: int, match: int) -> str:
+    """An Envoy route: one match of one rule of a document."""
+    return f"{document} rule {rule} match {match}"
+
+
+_ROUTE = re.compile(r"(?P<kind>\w+) (?P<namespace>[^ /]+)/(?P<name>[^ /]+) rule (?P<rule>\d+) match (?P<match>\d+)")
+
+
+def route_source(name: str) -> tuple[DocumentKey, int, int] | None:
+    """What `route` made a name from: the document, its rule and match; None if it did not."""
+    found = _ROUTE.fullmatch(name)
+    if found is None:
+        return None
+    return DocumentKey(found["kind"], found["namespace"], found["name"]), int(found["rule"]), int(found["match"])

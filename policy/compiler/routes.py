@@ -52,7 +52,7 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     edits = header_edits(rule.filters)
     prefix = match.path.value if match.path.type == "PathPrefix" else None
     route = Route(
-        name=f"{routed.origin} rule {routed.index} match {number}",
+        name=names.route(routed.origin, routed.index, number),
         match=route_match(match),
         request_headers_to_add=edits.request_headers_to_add,
         request_headers_to_remove=edits.request_headers_to_remove,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,13 @@ from grpc_status import rpc_status
 
 from protos.apg.admin.v1 import admin_pb2 as pb
 from protos.apg.admin.v1.admin_pb2_grpc import AdminServiceStub
+from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from tests.certificates import certificate
+from tests.conditions import eventually
 from tests.meshes import DEADLINE, Mesh, config, documents, gateway, route, running_mesh
+from xds.client_status import CSDS
+from xds.resource_types import CLUSTER
+from xds.server import ADS
 
 
 @pytest.fixture
@@ -47,27 +53,57 @@ async def test_a_generic_client_that_knows_only_reflection_can_change_the_mesh(m
     """As grpcurl does: no generated code, names and JSON only."""
     address = mesh.control_plane.addresses.admin
 
-    def call(method: str, request: dict[str, Any]) -> dict[str, Any]:
-        with grpc.insecure_channel(address) as channel:
-            pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
-            descriptor = pool.FindServiceByName("apg.admin.v1.AdminService").FindMethodByName(method)
-            request_class = message_factory.GetMessageClass(descriptor.input_type)
-            response_class = message_factory.GetMessageClass(descriptor.output_type)
-            invoke = channel.unary_unary(
-                f"/apg.admin.v1.AdminService/{method}",
-                request_serializer=request_class.SerializeToString,
-                response_deserializer=response_class.FromString,
-            )
-            response = invoke(json_format.ParseDict(request, request_class()), timeout=DEADLINE)
-            answer: dict[str, Any] = json_format.MessageToDict(response)
-            return answer
-
-    assert await asyncio.to_thread(call, "RegisterService", {"service": {"name": "pay"}}) == {
-        "revision": "1",
-        "changed": True,
-    }
-    listed = await asyncio.to_thread(call, "List", {"kind": "Service"})
+    service = "apg.admin.v1.AdminService"
+    request = {"service": {"name": "pay"}}
+    answer = await asyncio.to_thread(reflected, address, service, "RegisterService", request)
+    assert answer == {"revision": "1", "changed": True}
+    listed = await asyncio.to_thread(reflected, address, service, "List", {"kind": "Service"})
     assert listed["services"][0]["service"]["name"] == "pay"
+
+
+async def test_a_generic_client_that_knows_only_reflection_can_ask_what_each_proxy_has(mesh: Mesh) -> None:
+    request = {"nodeMatchers": [{"nodeId": {"exact": "edge-1"}}]}
+    answer = await asyncio.to_thread(reflected, mesh.control_plane.addresses.admin, CSDS, "FetchClientStatus", request)
+    assert answer == {}  # nobody is connected
+    async with open_stream(mesh.xds_port, node_id="edge-1") as node:
+        await eventually(lambda: any(status.types for status in mesh.control_plane.fleet.status()))
+        answer = await asyncio.to_thread(
+            reflected, mesh.control_plane.addresses.admin, CSDS, "FetchClientStatus", request
+        )
+    [config] = answer["config"]
+    assert config["node"]["id"] == node
+    [found] = config["genericXdsConfigs"]
+    assert (found["name"], found["configStatus"], found["clientStatus"]) == ("asked-for", "NOT_SENT", "REQUESTED")
+
+
+@asynccontextmanager
+async def open_stream(port: int, *, node_id: str) -> AsyncIterator[str]:
+    """A client that asks for one cluster by name."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        method: Any = channel.stream_stream(f"/{ADS}/DeltaAggregatedResources")
+        call = method()
+        request = DeltaDiscoveryRequest(node={"id": node_id}, type_url=CLUSTER.type_url)  # type: ignore[arg-type]
+        request.resource_names_subscribe.append("asked-for")
+        await call.write(request.SerializeToString())
+        yield node_id
+        call.cancel()
+
+
+def reflected(address: str, service: str, method: str, request: dict[str, Any]) -> dict[str, Any]:
+    """A call by reflection alone."""
+    with grpc.insecure_channel(address) as channel:
+        pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
+        descriptor = pool.FindServiceByName(service).FindMethodByName(method)
+        request_class = message_factory.GetMessageClass(descriptor.input_type)
+        response_class = message_factory.GetMessageClass(descriptor.output_type)
+        invoke = channel.unary_unary(
+            f"/{service}/{method}",
+            request_serializer=request_class.SerializeToString,
+            response_deserializer=response_class.FromString,
+        )
+        response = invoke(json_format.ParseDict(request, request_class()), timeout=DEADLINE)
+        answer: dict[str, Any] = json_format.MessageToDict(response)
+        return answer
 
 
 async def test_reflection_lists_the_services(mesh: Mesh) -> None:
@@ -75,7 +111,7 @@ async def test_reflection_lists_the_services(mesh: Mesh) -> None:
         with grpc.insecure_channel(mesh.control_plane.addresses.admin) as channel:
             return list(ProtoReflectionDescriptorDatabase(channel).get_services())
 
-    assert {"apg.admin.v1.AdminService", "grpc.health.v1.Health"} <= set(await asyncio.to_thread(names))
+    assert {"apg.admin.v1.AdminService", "grpc.health.v1.Health", CSDS} <= set(await asyncio.to_thread(names))
 
 
 async def test_health_says_serving(mesh: Mesh) -> None:

@@ -23,6 +23,7 @@ from tests.xds_resources import cluster, endpoints, service
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
 from xds.fleet import Connected, Disconnected, Fleet, FleetEvent, Refused
+from xds.listening import Transport
 from xds.resource_types import CLUSTER, ENDPOINT
 from xds.server import ADS, AdsServer
 from xds.snapshot import Snapshot
@@ -39,10 +40,10 @@ class Serving:
     events: list[FleetEvent] = field(default_factory=list)
 
 
-@pytest.fixture
-async def serving() -> AsyncIterator[Serving]:
+@pytest.fixture(params=Transport)
+async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
-    server = AdsServer(cache, fleet)
+    server = AdsServer(cache, fleet, transport=request.param)
     port = await server.start("127.0.0.1:0")
     made = Serving(cache, fleet, server, port)
     fleet.listen(made.events.append)

@@ -27,6 +27,7 @@ from tests.envoys import Traffic, config_dump, envoy_binary, listener_addresses,
 from tests.ports import reserve_port
 from xds.cache import SnapshotCache
 from xds.fleet import Fleet
+from xds.listening import Transport
 from xds.server import AdsServer
 from xds.snapshot import Snapshot
 
@@ -50,11 +51,11 @@ class Serving:
         await self.server.start(f"127.0.0.1:{self.port}")
 
 
-@pytest.fixture
-async def serving() -> AsyncIterator[Serving]:
+@pytest.fixture(params=Transport)
+async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
     cache.publish(GROUP, Snapshot.of([]))
-    server = AdsServer(cache, fleet)
+    server = AdsServer(cache, fleet, transport=request.param)
     yield Serving(server, fleet, await server.start("127.0.0.1:0"))
     await server.stop(grace=0)
 

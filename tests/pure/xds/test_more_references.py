@@ -212,9 +212,9 @@ def test_a_listener_refers_to_the_routes_of_the_scopes_that_it_lists() -> None:
     assert found(LISTENER, http(rds=Rds(config_source=ADS, route_config_name="r"))) == {(ROUTE, "r")}
 
 
-def host(*domains: str, cluster: str = "pay") -> VirtualHost:
-    route = Route(match=RouteMatch(prefix="/"), route=RouteAction(cluster=cluster))
-    return VirtualHost(name="shop", domains=list(domains), routes=[route])
+def host(*domains: str, name: str = "edge/shop") -> VirtualHost:
+    route = Route(match=RouteMatch(prefix="/"), route=RouteAction(cluster="pay"))
+    return VirtualHost(name=name, domains=list(domains), routes=[route])
 
 
 def test_a_virtual_host_refers_to_its_clusters() -> None:
@@ -247,12 +247,13 @@ def test_configurations_nested_without_end_are_refused() -> None:
 
 
 def test_a_virtual_host_is_named_after_its_route_configuration_and_found_by_its_domains() -> None:
-    resource = Resource.of(host("shop.example", "*.shop.example"), name="edge/shop")
+    resource = Resource.of(host("shop.example", "*.shop.example", name="edge/shop"))
     assert resource.name == "edge/shop"
     assert resource.aliases == ("edge/shop.example", "edge/*.shop.example")
-    for wrong in ("", "shop", "/shop", "edge/"):
+    assert Resource.of(host("shop.example", name="shop"), name="edge/shop").name == "edge/shop"
+    for wrong in ("shop", "/shop", "edge/"):
         with pytest.raises(SnapshotError, match="ROUTECONFIG/HOST"):
-            Resource.of(host("shop.example"), name=wrong)
+            Resource.of(host("shop.example", name=wrong))
 
 
 def test_a_name_is_the_messages_own_or_is_refused() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from betterproto2 import FieldMetadata, Message
+from envoy_data_plane.envoy.admin import v3 as admin
 from envoy_data_plane.envoy.config.cluster import v3 as cluster
 from envoy_data_plane.envoy.config.core import v3 as core
 from envoy_data_plane.envoy.config.endpoint import v3 as endpoint
@@ -26,12 +27,15 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tap import v3 as tap
 from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream_http
 from envoy_data_plane.envoy.service.discovery import v3 as discovery
+from envoy_data_plane.envoy.service.load_stats import v3 as load_stats
 from envoy_data_plane.envoy.service.runtime import v3 as runtime
+from envoy_data_plane.envoy.service.status import v3 as status
 from envoy_data_plane.envoy.type import v3 as envoy_type
+from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf, rpc
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from protos.apg.xds.v3 import discovery_pb2, references_pb2
+from protos.apg.xds.v3 import discovery_pb2, load_stats_pb2, references_pb2, status_pb2
 
 # Both of Envoy's classes for a cluster with a weight have the part that we read.
 STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
@@ -47,6 +51,30 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "DeltaDiscoveryResponse": (discovery.DeltaDiscoveryResponse,),
     "Resource": (discovery.Resource,),
     "ControlPlane": (core.ControlPlane,),
+    # load_stats.proto
+    "LoadStatsRequest": (load_stats.LoadStatsRequest,),
+    "LoadStatsResponse": (load_stats.LoadStatsResponse,),
+    "ClusterStats": (endpoint.ClusterStats,),
+    "DroppedRequests": (endpoint.ClusterStatsDroppedRequests,),
+    "UpstreamLocalityStats": (endpoint.UpstreamLocalityStats,),
+    "UpstreamEndpointStats": (endpoint.UpstreamEndpointStats,),
+    "EndpointLoadMetricStats": (endpoint.EndpointLoadMetricStats,),
+    "UnnamedEndpointLoadMetricStats": (endpoint.UnnamedEndpointLoadMetricStats,),
+    "Address": (core.Address,),
+    "SocketAddress": (core.SocketAddress,),
+    "Pipe": (core.Pipe,),
+    "EnvoyInternalAddress": (core.EnvoyInternalAddress,),
+    # status.proto
+    "ClientStatusRequest": (status.ClientStatusRequest,),
+    "ClientStatusResponse": (status.ClientStatusResponse,),
+    "ClientConfig": (status.ClientConfig,),
+    "GenericXdsConfig": (status.ClientConfigGenericXdsConfig,),
+    "UpdateFailureState": (admin.UpdateFailureState,),
+    "NodeMatcher": (matcher.NodeMatcher,),
+    "StringMatcher": (matcher.StringMatcher,),
+    "StructMatcher": (matcher.StructMatcher,),
+    "PathSegment": (matcher.StructMatcherPathSegment,),
+    "ValueMatcher": (matcher.ValueMatcher,),
     # references.proto
     "PackedConfig": (protobuf.Any,),
     "ConfigSourceRefs": (core.ConfigSource,),
@@ -102,13 +130,15 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "google.protobuf.Any": (protobuf.Any,),
     "google.protobuf.Duration": (protobuf.Duration,),
     "google.protobuf.Struct": (protobuf.Struct,),
+    "google.protobuf.Timestamp": (protobuf.Timestamp,),
 }
-OF_ANY_KIND = "Present"  # stands for every message
+OF_ANY_KIND = {"Present", "UnsupportedMatcher"}  # stand for every message
 
 PROTO_TYPES = {
     FieldDescriptor.TYPE_BOOL: "bool",
     FieldDescriptor.TYPE_BYTES: "bytes",
     FieldDescriptor.TYPE_DOUBLE: "double",
+    FieldDescriptor.TYPE_ENUM: "enum",
     FieldDescriptor.TYPE_INT32: "int32",
     FieldDescriptor.TYPE_INT64: "int64",
     FieldDescriptor.TYPE_MESSAGE: "message",
@@ -122,7 +152,8 @@ def descriptors(module: ModuleType) -> list[Descriptor]:
     return list(module.DESCRIPTOR.message_types_by_name.values())
 
 
-OURS = {descriptor.name: descriptor for module in (discovery_pb2, references_pb2) for descriptor in descriptors(module)}
+MODULES = (discovery_pb2, load_stats_pb2, references_pb2, status_pb2)
+OURS = {descriptor.name: descriptor for module in MODULES for descriptor in descriptors(module)}
 PAIRS = [
     pytest.param(OURS[name], cls, id=f"{name}-{cls.__name__}")
     for name, classes in STANDS_FOR.items()
@@ -132,7 +163,7 @@ PAIRS = [
 
 
 def test_every_message_of_ours_stands_for_one_of_envoy() -> None:
-    assert set(OURS) - {OF_ANY_KIND} == {name for name in STANDS_FOR if not name.startswith("google.")}
+    assert set(OURS) - OF_ANY_KIND == {name for name in STANDS_FOR if not name.startswith("google.")}
 
 
 @pytest.mark.parametrize(("ours", "cls"), PAIRS)
@@ -153,10 +184,19 @@ def test_numbers_and_types_are_those_of_envoy(ours: Descriptor, cls: Any) -> Non
         assert (PROTO_TYPES[field.type], theirs.proto_type) == ("uint32", "enum") or (
             PROTO_TYPES[field.type] == theirs.proto_type
         ), field.full_name
-        if field.message_type is not None and field.message_type.name != OF_ANY_KIND:
+        if field.message_type is not None and field.message_type.name not in OF_ANY_KIND:
             name = field.message_type.name if field.message_type.name in OURS else field.message_type.full_name
             element = theirs.unwrap() if theirs.unwrap is not None else table.cls_by_field[field.name]
             assert element in STANDS_FOR[name], field.full_name
+
+
+def test_enums_have_the_values_of_envoy() -> None:
+    for ours, theirs in (
+        (status_pb2.ConfigStatus, status.ConfigStatus),
+        (status_pb2.ClientResourceStatus, admin.ClientResourceStatus),
+    ):
+        for name, number in ours.items():
+            assert theirs(number).name == ("UNKNOWN" if number == 0 else name)
 
 
 def test_a_node_leaves_out_its_extensions() -> None:

@@ -48,6 +48,30 @@ PROTOCOL_HTTP2: Protocol.ValueType  # 2
 """HTTP/2 without TLS, gRPC included"""
 Global___Protocol: _TypeAlias = Protocol  # noqa: Y015
 
+class _Check:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Check.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHECK_UNSPECIFIED: _Check.ValueType  # 0
+    """as the control plane is configured"""
+    CHECK_NONE: _Check.ValueType  # 1
+    """the control plane alone"""
+    CHECK_ENVOY: _Check.ValueType  # 2
+    """a real Envoy, too: FAILED_PRECONDITION with its words when it refuses"""
+
+class Check(_Check, metaclass=_CheckEnumTypeWrapper):
+    """Who has to take what a change compiles to, before it is committed."""
+
+CHECK_UNSPECIFIED: Check.ValueType  # 0
+"""as the control plane is configured"""
+CHECK_NONE: Check.ValueType  # 1
+"""the control plane alone"""
+CHECK_ENVOY: Check.ValueType  # 2
+"""a real Envoy, too: FAILED_PRECONDITION with its words when it refuses"""
+Global___Check: _TypeAlias = Check  # noqa: Y015
+
 class _Operation:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -66,6 +90,31 @@ OPERATION_ADD: Operation.ValueType  # 1
 OPERATION_CHANGE: Operation.ValueType  # 2
 OPERATION_REMOVE: Operation.ValueType  # 3
 Global___Operation: _TypeAlias = Operation  # noqa: Y015
+
+class _Effect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Effect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EFFECT_UNSPECIFIED: _Effect.ValueType  # 0
+    EFFECT_PASSES: _Effect.ValueType  # 1
+    EFFECT_CHANGES: _Effect.ValueType  # 2
+    EFFECT_ANSWERS: _Effect.ValueType  # 3
+    EFFECT_REFUSES: _Effect.ValueType  # 4
+    EFFECT_MAY_REFUSE: _Effect.ValueType  # 5
+    """by what this one request does not show: how many others there are, chance, time"""
+
+class Effect(_Effect, metaclass=_EffectEnumTypeWrapper): ...
+
+EFFECT_UNSPECIFIED: Effect.ValueType  # 0
+EFFECT_PASSES: Effect.ValueType  # 1
+EFFECT_CHANGES: Effect.ValueType  # 2
+EFFECT_ANSWERS: Effect.ValueType  # 3
+EFFECT_REFUSES: Effect.ValueType  # 4
+EFFECT_MAY_REFUSE: Effect.ValueType  # 5
+"""by what this one request does not show: how many others there are, chance, time"""
+Global___Effect: _TypeAlias = Effect  # noqa: Y015
 
 @_typing.final
 class Service(_message.Message):
@@ -377,12 +426,14 @@ class ApplyRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     ATTRIBUTION_FIELD_NUMBER: _builtins.int
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     documents: _builtins.bytes
     """YAML or JSON, one or many documents, at most 1 MiB"""
     source: _builtins.str
     """a name for error messages: the file's name"""
     expected_revision: _builtins.int
     """not 0: ABORTED when the mesh has moved on"""
+    check: Global___Check.ValueType
     @_builtins.property
     def attribution(self) -> Global___Attribution: ...
     def __init__(
@@ -392,10 +443,11 @@ class ApplyRequest(_message.Message):
         source: _builtins.str = ...,
         attribution: Global___Attribution | None = ...,
         expected_revision: _builtins.int = ...,
+        check: Global___Check.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "documents", b"documents", "expected_revision", b"expected_revision", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribution", b"attribution", "check", b"check", "documents", b"documents", "expected_revision", b"expected_revision", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -433,17 +485,20 @@ class PlanRequest(_message.Message):
 
     DOCUMENTS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    CHECK_FIELD_NUMBER: _builtins.int
     documents: _builtins.bytes
     source: _builtins.str
+    check: Global___Check.ValueType
     def __init__(
         self,
         *,
         documents: _builtins.bytes = ...,
         source: _builtins.str = ...,
+        check: Global___Check.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check", b"check", "documents", b"documents", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -744,6 +799,265 @@ class ListResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListResponse: _TypeAlias = ListResponse  # noqa: Y015
+
+@_typing.final
+class ExplainRequest(_message.Message):
+    """--- Explanations ----------------------------------------------------------------------------------------------------"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    HEADERS_FIELD_NUMBER: _builtins.int
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """empty: GET"""
+    url: _builtins.str
+    """absolute: "https://shop.example/pay?x=1" """
+    gateway: _builtins.str
+    """"NAMESPACE/NAME"; empty: the one that listens on the URL's port"""
+    @_builtins.property
+    def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpHeader]:
+        """a Host header goes before the URL's host"""
+
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        url: _builtins.str = ...,
+        headers: _abc.Iterable[Global___HttpHeader] | None = ...,
+        gateway: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "headers", b"headers", "method", b"method", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class HttpHeader(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HttpHeader: _TypeAlias = HttpHeader  # noqa: Y015
+
+@_typing.final
+class ExplainResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    LISTENER_FIELD_NUMBER: _builtins.int
+    HOSTNAME_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    FORWARDED_FIELD_NUMBER: _builtins.int
+    ANSWERED_FIELD_NUMBER: _builtins.int
+    NOT_SERVED_FIELD_NUMBER: _builtins.int
+    PASSED_OVER_FIELD_NUMBER: _builtins.int
+    gateway: _builtins.str
+    """"Gateway default/edge"; empty: none listens for it"""
+    listener: _builtins.str
+    """its name"""
+    hostname: _builtins.str
+    """as which the host is served: "*.example.com"; empty: as none"""
+    not_served: _builtins.str
+    """why no Gateway takes it"""
+    @_builtins.property
+    def rule(self) -> Global___MatchedRule: ...
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExplainedStep]:
+        """in the order in which the request meets them"""
+
+    @_builtins.property
+    def forwarded(self) -> Global___Forwarded: ...
+    @_builtins.property
+    def answered(self) -> Global___Answered: ...
+    @_builtins.property
+    def passed_over(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """matches that would go first, and why they do not apply"""
+
+    def __init__(
+        self,
+        *,
+        gateway: _builtins.str = ...,
+        listener: _builtins.str = ...,
+        hostname: _builtins.str = ...,
+        rule: Global___MatchedRule | None = ...,
+        steps: _abc.Iterable[Global___ExplainedStep] | None = ...,
+        forwarded: Global___Forwarded | None = ...,
+        answered: Global___Answered | None = ...,
+        not_served: _builtins.str = ...,
+        passed_over: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "forwarded", b"forwarded", "not_served", b"not_served", "outcome", b"outcome", "rule", b"rule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered", b"answered", "forwarded", b"forwarded", "gateway", b"gateway", "hostname", b"hostname", "listener", b"listener", "not_served", b"not_served", "outcome", b"outcome", "passed_over", b"passed_over", "rule", b"rule", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["forwarded", "answered", "not_served"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___ExplainResponse: _TypeAlias = ExplainResponse  # noqa: Y015
+
+@_typing.final
+class MatchedRule(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    RULE_NAME_FIELD_NUMBER: _builtins.int
+    MATCH_FIELD_NUMBER: _builtins.int
+    document: _builtins.str
+    """"HTTPRoute default/pay" """
+    rule: _builtins.int
+    """spec.rules[rule].matches[match]"""
+    rule_name: _builtins.str
+    match: _builtins.int
+    def __init__(
+        self,
+        *,
+        document: _builtins.str = ...,
+        rule: _builtins.int = ...,
+        rule_name: _builtins.str = ...,
+        match: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "match", b"match", "rule", b"rule", "rule_name", b"rule_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MatchedRule: _TypeAlias = MatchedRule  # noqa: Y015
+
+@_typing.final
+class ExplainedStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    EFFECT_FIELD_NUMBER: _builtins.int
+    WORDS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    stage: _builtins.str
+    """"listener", "host", "route", a policy's kind, "redirect", "backend" and so on"""
+    effect: Global___Effect.ValueType
+    words: _builtins.str
+    document: _builtins.str
+    """what asks for it; empty: nothing does"""
+    path: _builtins.str
+    """where in the document"""
+    def __init__(
+        self,
+        *,
+        stage: _builtins.str = ...,
+        effect: Global___Effect.ValueType = ...,
+        words: _builtins.str = ...,
+        document: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "effect", b"effect", "path", b"path", "stage", b"stage", "words", b"words"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedStep: _TypeAlias = ExplainedStep  # noqa: Y015
+
+@_typing.final
+class Forwarded(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKENDS_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    host: _builtins.str
+    """what the backend sees"""
+    path: _builtins.str
+    @_builtins.property
+    def backends(self) -> _containers.RepeatedCompositeFieldContainer[Global___BackendShare]: ...
+    def __init__(
+        self,
+        *,
+        backends: _abc.Iterable[Global___BackendShare] | None = ...,
+        host: _builtins.str = ...,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backends", b"backends", "host", b"host", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Forwarded: _TypeAlias = Forwarded  # noqa: Y015
+
+@_typing.final
+class BackendShare(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKEND_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    ENDPOINTS_FIELD_NUMBER: _builtins.int
+    backend: _builtins.str
+    share: _builtins.float
+    """0 to 1"""
+    endpoints: _builtins.int
+    def __init__(
+        self,
+        *,
+        backend: _builtins.str = ...,
+        share: _builtins.float = ...,
+        endpoints: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backend", b"backend", "endpoints", b"endpoints", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BackendShare: _TypeAlias = BackendShare  # noqa: Y015
+
+@_typing.final
+class Answered(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    status: _builtins.int
+    reason: _builtins.str
+    location: _builtins.str
+    """of a redirect"""
+    def __init__(
+        self,
+        *,
+        status: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        location: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Answered: _TypeAlias = Answered  # noqa: Y015
 
 @_typing.final
 class ProposeRequest(_message.Message):

@@ -79,6 +79,11 @@ class AdminServiceStub:
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListRequest.SerializeToString,
                 response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/apg.admin.v1.AdminService/Explain',
+                request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Propose = channel.unary_unary(
                 '/apg.admin.v1.AdminService/Propose',
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ProposeRequest.SerializeToString,
@@ -170,6 +175,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Explain(self, request, context):
+        """What a request would meet: told from the documents, and nothing is sent anywhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Propose(self, request, context):
         """A sentence becomes a proposal; nothing changes until the proposal is confirmed.
         """
@@ -256,6 +268,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.List,
                     request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListRequest.FromString,
                     response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.FromString,
+                    response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.SerializeToString,
             ),
             'Propose': grpc.unary_unary_rpc_method_handler(
                     servicer.Propose,
@@ -531,6 +548,33 @@ class AdminService:
             '/apg.admin.v1.AdminService/List',
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListRequest.SerializeToString,
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apg.admin.v1.AdminService/Explain',
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.SerializeToString,
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,8 @@ class AdminServiceStub:
     Delete: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteRequest, _admin_pb2.ApplyResponse]
     Get: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetRequest, _admin_pb2.GetResponse]
     List: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRequest, _admin_pb2.ListResponse]
+    Explain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]
+    """What a request would meet: told from the documents, and nothing is sent anywhere."""
     Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
     """A sentence becomes a proposal; nothing changes until the proposal is confirmed."""
     Confirm: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRequest, _admin_pb2.ApplyResponse]
@@ -70,6 +72,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Delete: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteRequest, _admin_pb2.ApplyResponse]  # type: ignore[assignment]
     Get: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetRequest, _admin_pb2.GetResponse]  # type: ignore[assignment]
     List: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRequest, _admin_pb2.ListResponse]  # type: ignore[assignment]
+    Explain: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]  # type: ignore[assignment]
+    """What a request would meet: told from the documents, and nothing is sent anywhere."""
     Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
     """A sentence becomes a proposal; nothing changes until the proposal is confirmed."""
     Confirm: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRequest, _admin_pb2.ApplyResponse]  # type: ignore[assignment]
@@ -145,6 +149,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListResponse, _abc.Awaitable[_admin_pb2.ListResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Explain(
+        self,
+        request: _admin_pb2.ExplainRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.ExplainResponse, _abc.Awaitable[_admin_pb2.ExplainResponse]]:
+        """What a request would meet: told from the documents, and nothing is sent anywhere."""
 
     @_abc_1.abstractmethod
     def Propose(

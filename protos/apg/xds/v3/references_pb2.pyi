@@ -1168,10 +1168,13 @@ class RouteConfigurationRefs(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     VIRTUAL_HOSTS_FIELD_NUMBER: _builtins.int
+    VHDS_FIELD_NUMBER: _builtins.int
     REQUEST_MIRROR_POLICIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     @_builtins.property
     def virtual_hosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___VirtualHostRefs]: ...
+    @_builtins.property
+    def vhds(self) -> Global___Present: ...
     @_builtins.property
     def request_mirror_policies(self) -> _containers.RepeatedCompositeFieldContainer[Global___MirrorRefs]: ...
     def __init__(
@@ -1179,11 +1182,12 @@ class RouteConfigurationRefs(_message.Message):
         *,
         name: _builtins.str = ...,
         virtual_hosts: _abc.Iterable[Global___VirtualHostRefs] | None = ...,
+        vhds: Global___Present | None = ...,
         request_mirror_policies: _abc.Iterable[Global___MirrorRefs] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["vhds", b"vhds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_mirror_policies", b"request_mirror_policies", "virtual_hosts", b"virtual_hosts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_mirror_policies", b"request_mirror_policies", "vhds", b"vhds", "virtual_hosts", b"virtual_hosts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

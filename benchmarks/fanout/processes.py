@@ -1,0 +1,136 @@
+"""Servers and load clients as processes: started, pinned to a core, asked by lines of JSON, measured from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+_DEADLINE = 120.0  # seconds for any answer; a thousand proxies settle in two
+_IDLE_SHARE, _IDLE_LOOK = 0.02, 0.1  # idle: less than 2% of a core for 0.1 s
+_RSS = re.compile(r"VmRSS:\s+(\d+) kB")
+
+
+class Child:
+    """A process that answers each line of its input by one line of JSON."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+        self._process = process
+        self._name = name
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, command: Sequence[str], *, core: int | None) -> AsyncIterator[Child]:
+        """Runs `command` on one core (None: on any) while the context lasts; killed after it."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            preexec_fn=lambda: _prepare(core),
+        )
+        try:
+            yield cls(process, Path(command[0]).name)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    async def ask(self, line: str) -> dict[str, Any]:
+        """Sends a line; the answer to it."""
+        self.tell(line)
+        return await self.answer()
+
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line.encode() + b"\n")
+
+    async def answer(self) -> dict[str, Any]:
+        """The next line that the process says.
+
+        Raises:
+            RuntimeError: it said none in time, or ended.
+        """
+        assert self._process.stdout is not None
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), _DEADLINE)
+        except TimeoutError:
+            raise RuntimeError(f"{self._name} has not answered for {_DEADLINE:g} s") from None
+        if not line:
+            raise RuntimeError(f"{self._name} ended with status {await self._process.wait()}; see its words above")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    @property
+    def cpu_seconds(self) -> float:
+        """All CPU time that the process has used, to the nanosecond: its own clock (clock_getcpuclockid(3))."""
+        return time.clock_gettime(~self._process.pid << 3 | 2)
+
+    @property
+    def rss_mb(self) -> float:
+        """Resident memory, in MB of 10**6 octets."""
+        found = _RSS.search(Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii"))
+        assert found is not None
+        return int(found[1]) * 1_024 / 1e6
+
+    async def idle(self) -> None:
+        """Waits until the process has nothing left to do: ACKs are read, garbage is collected."""
+        before = self.cpu_seconds
+        while True:
+            await asyncio.sleep(_IDLE_LOOK)
+            now = self.cpu_seconds
+            if now - before < _IDLE_SHARE * _IDLE_LOOK:
+                return
+            before = now
+
+
+class Load:
+    """A load client."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, *, pinned: bool = True) -> AsyncIterator[Load]:
+        command = [sys.executable, "-m", "benchmarks.fanout.load_client"]
+        async with Child.running(command, core=client_core() if pinned else None) as child:
+            yield cls(child)
+
+    async def ask(self, do: str, **arguments: object) -> dict[str, Any]:
+        return await self._child.ask(json.dumps({"do": do, **arguments}))
+
+    @property
+    def cpu_seconds(self) -> float:
+        return self._child.cpu_seconds
+
+
+def our_server(*options: str) -> list[str]:
+    """The command of our server."""
+    return [sys.executable, "-m", "benchmarks.fanout.server", *options]
+
+
+def server_core() -> int | None:
+    """The core for servers: one process on one core is the unit. None where there is but one core."""
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[0] if len(cores) > 1 else None
+
+
+def client_core() -> int | None:
+    cores = sorted(os.sched_getaffinity(0))
+    return cores[1] if len(cores) > 1 else None
+
+
+def _prepare(core: int | None) -> None:
+    """Runs in the child before the program: a file descriptor for each stream, and its core."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if core is not None:
+        os.sched_setaffinity(0, {core})

@@ -1,0 +1,1 @@
+"""What a real Envoy says of compiled resources before they are published."""

@@ -1,0 +1,210 @@
+"""Rate limits: RateLimitPolicy as Envoy's local_ratelimit filter, and as its ratelimit filter, which asks a service.
+
+Each limit is a *descriptor* that requests carry: which limit, and, where clients count by themselves, whose request.
+The buckets of local limits stand in the chain: routes of one policy share them, and a changed route does not fill them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from envoy_data_plane.envoy.config.core.v3 import ApiVersion, RuntimeFractionalPercent
+from envoy_data_plane.envoy.config.ratelimit.v3 import RateLimitServiceConfig
+from envoy_data_plane.envoy.config.route.v3 import (
+    FilterConfig,
+    RateLimitAction,
+    RateLimitActionGenericKey,
+    RateLimitActionMaskedRemoteAddress,
+    RateLimitActionMetaData,
+    RateLimitActionRequestHeaders,
+    RateLimitOverride,
+    RateLimitOverrideRateLimitOverride,
+    RouteAction,
+)
+from envoy_data_plane.envoy.config.route.v3 import RateLimit as Descriptor
+from envoy_data_plane.envoy.extensions.common.ratelimit.v3 import (
+    LocalRateLimitDescriptor,
+    RateLimitDescriptorEntry,
+    XRateLimitHeadersRfcVersion,
+)
+from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
+from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
+    RateLimit,
+    RateLimitPerRoute,
+    RateLimitXRateLimitHeadersRfcVersion,
+)
+from envoy_data_plane.envoy.type.metadata.v3 import MetadataKey, MetadataKeyPathSegment
+from envoy_data_plane.envoy.type.v3 import (
+    FractionalPercent,
+    FractionalPercentDenominatorType,
+    HttpStatus,
+    RateLimitUnit,
+    StatusCode,
+    TokenBucket,
+)
+from envoy_data_plane.google.protobuf import Any as Packed
+
+from policy.compiler import calls, jwt
+from policy.compiler.inputs import Need, RoutedRule
+from policy.rate_limit_policy import EXACT_UNITS, ClientKey, RateLimitPolicy, RateLimitService, RequestLimit
+from registry.model import Protocol
+
+LIMIT, CLIENT = "limit", "client"
+"""The keys of descriptors."""
+
+_CLIENTS = 10_000
+"""How many clients a proxy counts at once; of more, those that have been quiet longest are forgotten."""
+_IPV4, _IPV6 = 32, 64
+"""The bits of an address that make a client: of IPv6, a provider gives each at least a network of 64."""
+
+
+class Asked(NamedTuple):
+    """A policy's limits. service: who counts, unless each proxy does."""
+
+    policy: str
+    home: str
+    limits: tuple[RequestLimit, ...]
+    service: RateLimitService | None
+
+
+def asked_of_proxies(rule: RoutedRule) -> Asked | None:
+    return _asked(rule, "Proxy")
+
+
+def asked_of_a_service(rule: RoutedRule) -> Asked | None:
+    return _asked(rule, "Service")
+
+
+def on_action(action: RouteAction, rule: RoutedRule) -> None:
+    """The descriptors of local limits."""
+    value = asked_of_proxies(rule)
+    if value is not None:
+        action.rate_limits = [Descriptor(actions=_actions(value, index)) for index in range(len(value.limits))]
+
+
+def local_on_route(value: Asked) -> FilterConfig:
+    return FilterConfig(config=Packed())
+
+
+def local_in_chain(values: tuple[Asked, ...]) -> LocalRateLimit:
+    always = RuntimeFractionalPercent(
+        default_value=FractionalPercent(numerator=100, denominator=FractionalPercentDenominatorType.HUNDRED)
+    )
+    return LocalRateLimit(
+        stat_prefix="limits",
+        filter_enabled=always,
+        filter_enforced=always,
+        descriptors=[
+            LocalRateLimitDescriptor(entries=entries, token_bucket=_bucket(limit))
+            for value in values
+            for index, limit in enumerate(value.limits)
+            for entries in _entries(value, index)
+        ],
+        max_dynamic_descriptors=_CLIENTS,
+        enable_x_ratelimit_headers=XRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
+        rate_limited_as_resource_exhausted=True,
+    )
+
+
+def service_on_route(value: Asked) -> RateLimitPerRoute:
+    assert value.service is not None
+    return RateLimitPerRoute(
+        domain=value.service.domain,
+        rate_limits=[
+            Descriptor(actions=_actions(value, index), limit=_override(limit))
+            for index, limit in enumerate(value.limits)
+        ],
+    )
+
+
+def service_in_chain(values: tuple[Asked, ...]) -> RateLimit:
+    """All policies of a mesh name the same server, timeout and failure mode."""
+    service = values[0].service
+    assert service is not None
+    [need] = service_needs(values[0])
+    return RateLimit(
+        domain=service.domain,
+        timeout=service.timeout,
+        failure_mode_deny=service.failure_mode == "Closed",
+        status_on_error=HttpStatus(code=StatusCode.ServiceUnavailable),
+        rate_limit_service=RateLimitServiceConfig(
+            grpc_service=calls.grpc(need, timeout=service.timeout), transport_api_version=ApiVersion.V3
+        ),
+        enable_x_ratelimit_headers=RateLimitXRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
+        rate_limited_as_resource_exhausted=True,
+    )
+
+
+def service_needs(value: Asked) -> Iterator[Need]:
+    service = value.service
+    assert service is not None
+    if service.backend_ref is not None:
+        yield calls.service(service.backend_ref, home=value.home)
+    if service.server is not None:
+        yield calls.outside(service.server, protocol=Protocol.HTTP2)
+
+
+def _asked(rule: RoutedRule, scope: str) -> Asked | None:
+    policy = rule.policies.one(RateLimitPolicy)
+    if policy is None or policy.spec.scope != scope:
+        return None
+    key, spec = policy.key, policy.spec
+    return Asked(f"{key.namespace}/{key.name}", key.namespace, spec.limits, spec.service)
+
+
+def _name(value: Asked, index: int) -> str:
+    return f"{value.policy}/{value.limits[index].name or index}"
+
+
+def _actions(value: Asked, index: int) -> list[RateLimitAction]:
+    which = RateLimitActionGenericKey(descriptor_key=LIMIT, descriptor_value=_name(value, index))
+    each = value.limits[index].each
+    return [RateLimitAction(generic_key=which), *([_client(each)] if each is not None else [])]
+
+
+def _client(key: ClientKey) -> RateLimitAction:
+    """A request without the key has a descriptor without a client."""
+    if key.header is not None:
+        header = RateLimitActionRequestHeaders(header_name=key.header, descriptor_key=CLIENT, skip_if_absent=True)
+        return RateLimitAction(request_headers=header)
+    if key.claim is not None:
+        path = [MetadataKeyPathSegment(key=part) for part in (jwt.PAYLOAD, key.claim)]
+        metadata_key = MetadataKey(key=jwt.METADATA, path=path)
+        metadata = RateLimitActionMetaData(descriptor_key=CLIENT, metadata_key=metadata_key, skip_if_absent=True)
+        return RateLimitAction(metadata=metadata)
+    masked = RateLimitActionMaskedRemoteAddress(v4_prefix_mask_len=_IPV4, v6_prefix_mask_len=_IPV6)
+    return RateLimitAction(masked_remote_address=masked)
+
+
+def _entries(value: Asked, index: int) -> Iterator[list[RateLimitDescriptorEntry]]:
+    """The descriptors that a limit has buckets for. An entry without a value stands for any, with a bucket for each."""
+    which = RateLimitDescriptorEntry(key=LIMIT, value=_name(value, index))
+    each = value.limits[index].each
+    if each is not None and each.source_address:
+        yield [which, RateLimitDescriptorEntry(key=_MASKED)]
+        return
+    yield [which]
+    if each is not None:
+        yield [which, RateLimitDescriptorEntry(key=CLIENT)]
+
+
+_MASKED = "masked_remote_address"
+"""The key that Envoy gives to addresses."""
+
+
+def _bucket(limit: RequestLimit) -> TokenBucket:
+    return TokenBucket(
+        max_tokens=limit.burst if limit.burst is not None else limit.requests,
+        tokens_per_fill=limit.requests,
+        fill_interval=limit.per,
+    )
+
+
+def _override(limit: RequestLimit) -> RateLimitOverride:
+    """The limit goes with each request, so the service needs none in its own configuration."""
+    return RateLimitOverride(
+        rate_limit=RateLimitOverrideRateLimitOverride(
+            requests_per_unit=limit.requests, unit=RateLimitUnit[EXACT_UNITS[limit.per]]
+        )
+    )

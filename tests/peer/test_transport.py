@@ -1,0 +1,240 @@
+"""Our gRPC server against grpcio's client: what a client may do, and what the server says to it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from tests.certificates import certificate
+from tests.conditions import eventually
+from xds.listening import Tls
+from xds.transport import Context, GrpcServer
+
+
+async def _echo(request: bytes, context: Context) -> bytes:
+    return request
+
+
+async def _echo_all(requests: AsyncIterator[bytes], context: Context) -> None:
+    async for request in requests:
+        await context.write(request)
+
+
+async def _count(request: bytes, context: Context) -> AsyncIterator[bytes]:
+    for number in range(int(request)):
+        yield str(number).encode()
+
+
+async def _refuse(request: bytes, context: Context) -> bytes:
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{context.peer()}: nö")
+
+
+async def _fail(request: bytes, context: Context) -> bytes:
+    raise ZeroDivisionError
+
+
+async def _never(request: bytes, context: Context) -> bytes:
+    await asyncio.Event().wait()
+    return b""
+
+
+class _Flood:
+    """Responses without end, and how many of them were accepted for sending."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ended = asyncio.Event()
+
+    async def __call__(self, requests: AsyncIterator[bytes], context: Context) -> None:
+        try:
+            while True:
+                await context.write(bytes(100_000))
+                self.sent += 1
+        finally:
+            self.ended.set()
+
+
+@asynccontextmanager
+async def serving(
+    *, tls: ssl.SSLContext | None = None, flood: Any = None, **options: Any
+) -> AsyncIterator[tuple[GrpcServer, int]]:
+    server = GrpcServer(max_message=1 << 20, **options)
+    methods: dict[str, Any] = {
+        "Echo": grpc.unary_unary_rpc_method_handler(_echo),
+        "EchoAll": grpc.stream_stream_rpc_method_handler(_echo_all),
+        "Count": grpc.unary_stream_rpc_method_handler(_count),
+        "Refuse": grpc.unary_unary_rpc_method_handler(_refuse),
+        "Fail": grpc.unary_unary_rpc_method_handler(_fail),
+        "Never": grpc.unary_unary_rpc_method_handler(_never),
+        "Flood": grpc.stream_stream_rpc_method_handler(flood or _Flood()),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", methods),))
+    port = await server.start("127.0.0.1:0", tls=tls)
+    try:
+        yield server, port
+    finally:
+        await server.stop(0)
+
+
+@pytest.fixture
+async def port() -> AsyncIterator[int]:
+    async with serving() as (_, port):
+        yield port
+
+
+@asynccontextmanager
+async def connected(port: int, **options: Any) -> AsyncIterator[Any]:
+    """A channel whose messages are bytes."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", **options) as channel:
+        yield channel
+
+
+@asynccontextmanager
+async def calling(port: int, **options: Any) -> AsyncIterator[Callable[[str], Callable[..., Any]]]:
+    """The unary methods of a channel, by name."""
+    async with connected(port, **options) as channel:
+        yield lambda name: channel.unary_unary(f"/test.Service/{name}")
+
+
+async def _status(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await asyncio.wait_for(call, 30)
+    return caught.value.code(), caught.value.details() or ""
+
+
+async def test_each_kind_of_call(port: int) -> None:
+    async with connected(port) as channel:
+        assert await channel.unary_unary("/test.Service/Echo")(b"x" * 700_000) == b"x" * 700_000
+        assert [m async for m in channel.unary_stream("/test.Service/Count")(b"3")] == [b"0", b"1", b"2"]
+        both = channel.stream_stream("/test.Service/EchoAll")()
+        for text in (b"one", b"two"):
+            await both.write(text)
+            assert await both.read() == text
+        await both.done_writing()
+        assert await both.read() is grpc.aio.EOF
+        assert await both.code() is grpc.StatusCode.OK
+
+
+async def test_every_refusal_has_a_status_and_words(port: int, caplog: pytest.LogCaptureFixture) -> None:
+    async with calling(port) as method:
+        code, words = await _status(method("Refuse")(b""))
+        assert code is grpc.StatusCode.FAILED_PRECONDITION
+        assert words.startswith("ipv4:127.0.0.1:")
+        assert words.endswith(": nö")
+        code, words = await _status(method("Missing")(b""))
+        assert (code, words) == (grpc.StatusCode.UNIMPLEMENTED, "/test.Service/Missing is not served here")
+        assert (await _status(method("Never")(b"", timeout=0.2)))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+        code, words = await _status(method("Echo")(bytes(2 << 20)))
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "want at most 1048576" in words
+        code, words = await _status(method("Fail")(b""))
+        assert code is grpc.StatusCode.UNKNOWN
+        assert "ZeroDivisionError" not in words
+        assert "ZeroDivisionError" in caplog.text
+        assert await method("Echo")(b"still here") == b"still here"
+
+
+async def test_compression_is_refused_in_words(port: int) -> None:
+    async with calling(port, compression=grpc.Compression.Gzip) as method:
+        code, words = await _status(method("Echo")(b"x" * 1_000))
+    assert code is grpc.StatusCode.UNIMPLEMENTED
+    assert "compress" in words
+
+
+async def test_a_client_that_does_not_read_stops_its_own_call_alone() -> None:
+    flood = _Flood()
+    async with serving(flood=flood) as (_, port), connected(port) as channel:
+        call = channel.stream_stream("/test.Service/Flood")()
+        await eventually(lambda: flood.sent > 0)
+        before = -1
+
+        async def stands_still() -> bool:
+            nonlocal before
+            last, before = before, flood.sent
+            return last == before
+
+        await eventually(stands_still)
+        async with calling(port) as method:
+            assert await method("Echo")(b"meanwhile") == b"meanwhile"
+        assert flood.sent < 200  # 20 MB: what the sockets and the client's windows hold
+        call.cancel()
+        await asyncio.wait_for(flood.ended.wait(), 30)
+
+
+async def test_a_lost_connection_ends_its_calls() -> None:
+    flood = _Flood()
+    async with serving(flood=flood) as (server, port):
+        async with connected(port) as channel:
+            channel.stream_stream("/test.Service/Flood")()
+            await eventually(lambda: flood.sent > 0)
+        await asyncio.wait_for(flood.ended.wait(), 30)
+        await eventually(lambda: not server.connections)
+
+
+async def test_stopping_lets_calls_end_and_then_ends_them() -> None:
+    async with serving() as (server, port), connected(port) as channel:
+        both = channel.stream_stream("/test.Service/EchoAll")()
+        await both.write(b"open")
+        await both.read()
+        stopping = asyncio.create_task(server.stop(30))
+        await both.write(b"still")
+        assert await both.read() == b"still"
+        await both.done_writing()
+        await asyncio.wait_for(stopping, 30)
+        assert await both.code() is grpc.StatusCode.OK
+
+    async with serving() as (server, port), calling(port) as method:
+        call = asyncio.create_task(_status(method("Never")(b"")))
+        await eventually(lambda: any(connection.calls for connection in server.connections))
+        await server.stop(0)
+        assert await call == (grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+
+
+async def test_a_connection_without_a_sign_of_life_is_closed() -> None:
+    async with serving(keepalive=0.1, keepalive_timeout=0.1) as (server, port):
+        _, mute = await asyncio.open_connection("127.0.0.1", port)
+        mute.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        await eventually(lambda: server.connections)
+        async with calling(port) as method:
+            await method("Echo")(b"")
+            await eventually(lambda: len(server.connections) == 1)
+            assert await method("Echo")(b"alive") == b"alive"
+        mute.close()
+
+
+async def test_a_browser_is_told_that_this_is_http2(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: mesh\r\n\r\n")
+    assert b"want the preface of HTTP/2" in await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+
+
+async def _who(request: bytes, context: Context) -> bytes:
+    return b" ".join(context.auth_context().get("x509_common_name", ()))
+
+
+async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, "localhost")
+    client_cert, client_key = certificate(tmp_path, "edge-1")
+    tls = Tls.of(certificate=cert, key=key, client_ca=client_cert).context
+    server = GrpcServer(max_message=1 << 20)
+    methods: dict[str, Any] = {"Who": grpc.unary_unary_rpc_method_handler(_who)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", methods),))
+    port = await server.start("127.0.0.1:0", tls=tls)
+    own = (client_key.read_bytes(), client_cert.read_bytes())
+    for pair, expected in ((own, b"edge-1"), ((None, None), None)):
+        trusted = grpc.ssl_channel_credentials(cert.read_bytes(), pair[0], pair[1])
+        async with grpc.aio.secure_channel(f"localhost:{port}", trusted) as channel:
+            call: Any = cast("Any", channel).unary_unary("/test.Service/Who")(b"")
+            if expected is None:
+                assert (await _status(call))[0] is grpc.StatusCode.UNAVAILABLE
+            else:
+                assert await asyncio.wait_for(call, 30) == expected
+    await server.stop(0)

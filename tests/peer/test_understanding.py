@@ -1,0 +1,34 @@
+"""What the admin API and the command line tell about a mesh: explanations, origins, findings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.commands import apg_async, apg_up
+from tests.meshes import documents, gateway, route
+
+
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    return documents(gateway(8080), route("payment", path="/pay")).encode()
+
+
+async def test_a_request_is_explained_to_people_and_to_programs(tmp_path: Path, text: bytes) -> None:
+    async with apg_up(tmp_path) as addresses:
+        admin = addresses["admin"]
+        assert (await apg_async("service", "add", "payment", APG_ADMIN=admin)).code == 0
+        applied = await apg_async("apply", "-f", "-", stdin=text, APG_ADMIN=admin)
+        assert applied.code == 0, applied.err
+        shown = await apg_async("explain", "get", "http://shop:8080/pay", "-H", "x-a: 1", APG_ADMIN=admin)
+        assert "✓ route: the path is /pay or below it HTTPRoute default/payment: spec.rules[0].matches[0]" in shown.out
+        assert "✗ backend: default/payment has no endpoints: 503" in shown.out
+        answer = await apg_async("-o", "json", "explain", "GET", "http://shop:8080/", APG_ADMIN=admin)
+        assert json.loads(answer.out)["answered"]["status"] == 404
+        wrong = await apg_async("explain", "GET", "/pay", APG_ADMIN=admin)
+        assert wrong.code == 3
+        assert 'got "/pay", want an absolute URL' in wrong.err
+        assert (await apg_async("explain", "GET", "http://shop/", "--gateway", "a/b/c", APG_ADMIN=admin)).code == 3
+        assert (await apg_async("explain", "GET", "http://shop/", "-H", "x", APG_ADMIN=admin)).code == 2
