@@ -36,7 +36,8 @@ class BootstrapOptions:
     group: "NAMESPACE/GATEWAY" or "sidecar/NAMESPACE/SERVICE", Envoy's `node.cluster`.
     xds_host: the control plane's name or IP address.
     admin_port: on 127.0.0.1; 0 takes a free one.
-    region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown.
+    region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown. Without a zone, it
+        prefers no endpoints.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
     metrics_interval: between two exports of metrics; how often load is reported, the control plane says.
     """
@@ -93,6 +94,11 @@ def render(options: BootstrapOptions) -> str:
     if not (options.region or options.zone):
         del template["node"]["locality"]
     if not options.load_reports:
+        del template["cluster_manager"]["load_stats_config"]
+    if not options.zone:
+        del template["cluster_manager"]["local_cluster_name"]
+        template["static_resources"]["clusters"] = template["static_resources"]["clusters"][:1]
+    if not template["cluster_manager"]:
         del template["cluster_manager"]
     if not options.metrics_sink:
         del template["stats_sinks"], template["stats_flush_interval"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from controlplane.admission.admission import Admission
 from controlplane.admission.refusal import Check
@@ -170,7 +171,7 @@ class Operations:
         mesh = self._mesh
         understanding: Understanding = await understand(sentence, mesh, parsers=self._parsers)
         changes = operations(understanding, mesh)
-        planned = await self._admitted(plan(mesh, changes, compiler=self._compiler))
+        planned = await self._admitted(plan(mesh, changes, compiler=self._compiler, now=datetime.now(UTC)))
         return self._proposals.add(sentence, understanding, planned)
 
     async def confirm(self, proposal_id: str, *, by: Attribution) -> Applied:
@@ -208,7 +209,7 @@ class Operations:
     # --- inside ---
 
     def _plan(self, changes: Sequence[Change]) -> Plan:
-        return plan(self._mesh, changes, compiler=self._compiler)
+        return plan(self._mesh, changes, compiler=self._compiler, now=datetime.now(UTC))
 
     async def _admitted(self, planned: Plan, check: Check | None = None) -> Plan:
         """`planned`, if all that have to take it do."""

@@ -10,8 +10,12 @@ from typing import TypeAlias
 from policy.attached import AttachedPolicy
 from policy.authentication_policy import AuthenticationPolicy
 from policy.authorization_policy import AuthorizationPolicy
+from policy.backend_policy import BackendPolicy
 from policy.backend_tls import BackendTLSPolicy
+from policy.cache_policy import CachePolicy
+from policy.compression_policy import CompressionPolicy
 from policy.external_service import ExternalService
+from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
@@ -22,6 +26,7 @@ from policy.route import Route
 from policy.shapes import BaseDocument
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
+from policy.timeout_policy import TimeoutPolicy
 from registry.mesh import Mesh
 from registry.model import Document
 
@@ -43,7 +48,12 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     AuthenticationPolicy,
     AuthorizationPolicy,
     RateLimitPolicy,
+    BackendPolicy,
+    CachePolicy,
+    CompressionPolicy,
+    FaultPolicy,
     RetryPolicy,
+    TimeoutPolicy,
 )
 
 KINDS: dict[tuple[str, str], type[BaseDocument]] = {

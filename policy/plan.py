@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from policy.compiler.compiler import Compiler
 from policy.errors import PolicyError
@@ -58,15 +59,15 @@ class Plan:
     snapshots: Mapping[str, Snapshot]
 
 
-def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler) -> Plan:
-    """What `changes` would do to `mesh`.
+def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler, now: datetime | None = None) -> Plan:
+    """What `changes` would do to `mesh`. now: as for `validate`.
 
     Raises:
         PolicyError: the mesh would not be valid. The problems may lie in other documents than the changed ones: those
             that refer to what would be gone.
     """
     after = mesh.after(changes)
-    findings = validate(after, changed={change.key for change in changes}, identities=compiler.identities)
+    findings = validate(after, changed={change.key for change in changes}, identities=compiler.identities, now=now)
     if findings.problems:
         raise PolicyError(findings.problems)
     before, snapshots = compiler.compile(mesh), compiler.compile(after)

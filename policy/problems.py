@@ -87,6 +87,9 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
         case "int_type" | "int_from_float":
             bounds = _range(model, location)
             want = f"a whole number from {bounds}" if bounds else "a whole number"
+        case "float_type" | "finite_number":
+            bounds = _range(model, location)
+            want = f"a number from {bounds}" if bounds else "a number"
         case "bool_type":
             want = "true or false"
         case "tuple_type":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 
 from policy.backend_refs import BackendRefs
 from policy.backends import standing
+from policy.caching import cache_findings
 from policy.documents import Documents
 from policy.errors import Problem
 from policy.external_service import ExternalService, external_findings, with_external
+from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPRoute
@@ -39,7 +42,11 @@ class Findings:
 
 
 def validate(
-    mesh: Mesh, *, changed: Collection[ItemKey] | None = None, identities: Identities | None = None
+    mesh: Mesh,
+    *,
+    changed: Collection[ItemKey] | None = None,
+    identities: Identities | None = None,
+    now: datetime | None = None,
 ) -> Findings:
     """Judges the whole mesh.
 
@@ -47,6 +54,7 @@ def validate(
     these services, is it asked that every version, and every certificate, which they name exists now: endpoints come
     and go, and do not make standing documents invalid (docs/decisions/0005).
     identities: where certificates come from.
+    now: without it, nothing is said about what expires. Time makes no standing document invalid.
     """
     documents = Documents.of(mesh)
     registered, mesh = mesh, with_external(mesh, documents.all(ExternalService))
@@ -71,6 +79,8 @@ def validate(
         stream_findings(documents),
         policy_findings(mesh, documents, backend_refs),
         shared_ports(known.values()),
+        cache_findings(documents),
+        chain.from_iterable(fault.findings_at(now) for fault in documents.all(FaultPolicy) if now is not None),
     )
     found: list[Problem] = []
     warnings: list[str] = []

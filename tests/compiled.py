@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 
 from policy.compiler.compiler import Compiler
+from policy.compiler.http_filters import HTTP_FILTERS
 from policy.errors import PolicyError
 from policy.reading import read_documents
 from policy.validation import validate
@@ -41,8 +42,10 @@ class Compiled:
 
     @property
     def chain(self) -> Mapping[str, Any]:
-        """The configurations of the HTTP filters, but the router's, in their order."""
-        return {entry["name"]: entry["typed_config"] for entry in self.manager["http_filters"][:-1]}
+        """The configurations of the HTTP filters that a policy asked for, in their order."""
+        always = {row.name for row in HTTP_FILTERS if row.constant}
+        filters = self.manager["http_filters"][:-1]  # the last one is the router
+        return {entry["name"]: entry["typed_config"] for entry in filters if entry["name"] not in always}
 
     @property
     def route(self) -> Mapping[str, Any]:

@@ -36,13 +36,14 @@ async def running_envoy(
     log_path: Path,
     node_id: str = "envoy",
     variant: Variant = Variant.DELTA,
+    zone: str = "",
     wait_until_ready: bool = True,
     **telemetry: Any,
 ) -> AsyncIterator[EnvoyProcess]:
     """An Envoy of `group` that is served by the control plane on loopback's `xds_port`. `telemetry`: the options of
     `BootstrapOptions` that say what it reports."""
     options = BootstrapOptions(
-        node_id=node_id, group=group, xds_host="127.0.0.1", xds_port=xds_port, variant=variant, **telemetry
+        node_id=node_id, group=group, xds_host="127.0.0.1", xds_port=xds_port, variant=variant, zone=zone, **telemetry
     )
     async with await EnvoyProcess.start(options, envoy=envoy_binary(), log_path=log_path) as envoy:
         if wait_until_ready:

@@ -145,8 +145,8 @@ def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
 
 
 @contextlib.asynccontextmanager
-async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
-    """A Shop; its state and Envoy's log lie in `folder`. settings: the control plane's."""
+async def running_shop(folder: Path, *, zone: str = "", **settings: Any) -> AsyncIterator[Shop]:
+    """A Shop; its state and Envoy's log lie in `folder`. zone: the gateway's; settings: the control plane's."""
     with reserve_port() as port:
         async with running_mesh(config(folder, **settings)) as mesh, running_upstream("payment") as payment:
             await mesh.add_service("payment")
@@ -154,7 +154,7 @@ async def running_shop(folder: Path, **settings: Any) -> AsyncIterator[Shop]:
             await mesh.apply(base(port))
             timeout = aiohttp.ClientTimeout(total=DEADLINE)
             async with (
-                running_envoy(mesh.xds_port, "default/edge", log_path=folder / "envoy.log") as envoy,
+                running_envoy(mesh.xds_port, "default/edge", log_path=folder / "envoy.log", zone=zone) as envoy,
                 _session(timeout) as session,
             ):
                 await mesh.in_sync()

@@ -28,6 +28,7 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 from envoy_data_plane.google.protobuf import Any
 
 from policy.compiler import tls
+from policy.compiler.connections import HTTP_OPTIONS
 from policy.compiler.features import CLUSTER_STEPS
 from policy.compiler.inputs import ExternalHost, ReachedBackend, Tls
 from policy.compiler.sources import ads
@@ -38,7 +39,6 @@ _CONNECT_TIMEOUT = timedelta(seconds=2)
 # What endpoints say of themselves in an `endpoint-load-metrics` header (ORCA), for load reports: what is not listed is
 # not reported.
 _REPORTED = ("cpu_utilization", "mem_utilization", "application_utilization", "named_metrics.*")
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
 def cluster(reached: ReachedBackend) -> Cluster:
@@ -101,4 +101,4 @@ def protocol_options(protocol: Protocol) -> dict[str, Any]:
             return {}
         case Protocol.HTTP2:
             explicit = HttpProtocolOptionsExplicitHttpConfig(http2_protocol_options=Http2ProtocolOptions())
-            return {_HTTP_OPTIONS: pack(HttpProtocolOptions(explicit_http_config=explicit))}
+            return {HTTP_OPTIONS: pack(HttpProtocolOptions(explicit_http_config=explicit))}

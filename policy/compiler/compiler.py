@@ -20,6 +20,7 @@ from policy.compiler.endpoints import load_assignment
 from policy.compiler.http_filters import needs
 from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
+from policy.compiler.load_balancing import locality_weights
 from policy.compiler.routes import route_configuration
 from policy.compiler.routing import RoutedPort, Routing
 from policy.compiler.sidecars import sidecar_ports
@@ -143,8 +144,12 @@ class Compiler:
         yield self._made(reached, origins, partial(cluster, reached))
         if reached.address is None and reached.trusted:
             instances = tuple(backend.among(routing.mesh.endpoints_of(backend.service)))
-            key = ("endpoints", reached.name, instances)
-            yield self._made(key, origins[:1], partial(load_assignment, reached.name, instances))
+            weights = locality_weights(reached.policies)
+            yield self._made(
+                ("endpoints", reached.name, instances, weights),
+                origins if weights else origins[:1],
+                partial(load_assignment, reached.name, instances, weights),
+            )
 
     def _secrets(self, users: Iterable[Resource]) -> Iterator[Resource]:
         """The secrets that `users` refer to."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from envoy_data_plane.envoy.config.core.v3 import Address, Locality, SocketAddress
 from envoy_data_plane.envoy.config.endpoint.v3 import (
@@ -12,20 +12,25 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
     LocalityLbEndpoints,
 )
 
+from policy.backend_policy import LocalityWeight
 from registry.model import Endpoint as Instance
 
 REGION_LABELS = ("region", "topology.kubernetes.io/region")
 ZONE_LABELS = ("zone", "topology.kubernetes.io/zone")
 PRIORITY_LABEL = "priority"
 _LOWEST_PRIORITY = 127
+_DEFAULT_WEIGHT = 1
 
 
-def load_assignment(name: str, instances: Iterable[Instance]) -> ClusterLoadAssignment:
+def load_assignment(
+    name: str, instances: Iterable[Instance], weights: Sequence[LocalityWeight] = ()
+) -> ClusterLoadAssignment:
     """The load assignment `name` of `instances`, in their order within a locality. Without instances it is empty: Envoy
     answers 503.
 
     Labels place an instance: `region` and `zone` (or Kubernetes' topology labels) and `priority`, a number: 0, the
     default, is used first, and higher ones as lower ones lack healthy instances.
+    weights: of localities; the first that fits counts. None: localities have no weight.
     """
     placed: dict[tuple[int, str, str], list[Instance]] = {}
     for instance in instances:
@@ -40,12 +45,20 @@ def load_assignment(name: str, instances: Iterable[Instance]) -> ClusterLoadAssi
             LocalityLbEndpoints(
                 locality=Locality(region=region, zone=zone) if region or zone else None,
                 priority=ranks[priority],
-                load_balancing_weight=sum(instance.weight for instance in there) if region or zone else None,
+                load_balancing_weight=_weight(region, zone, weights),
                 lb_endpoints=[_endpoint(instance) for instance in there],
             )
             for (priority, region, zone), there in sorted(placed.items())
         ],
     )
+
+
+def _weight(region: str, zone: str, weights: Sequence[LocalityWeight]) -> int | None:
+    """Envoy reads no weight as none at all, and refuses a 0."""
+    if not weights:
+        return None
+    fitting = (item.weight for item in weights if item.region in (None, region) and item.zone in (None, zone))
+    return next(fitting, _DEFAULT_WEIGHT) or None
 
 
 def _endpoint(instance: Instance) -> LbEndpoint:

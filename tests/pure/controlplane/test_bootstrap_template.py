@@ -85,6 +85,17 @@ def test_what_is_not_switched_on_leaves_no_trace() -> None:
     assert "cluster_manager" not in measuring
 
 
+def test_a_proxy_with_a_zone_knows_that_it_belongs_there() -> None:
+    bootstrap = rendered(region="eu", zone="eu-1")
+    assert bootstrap["node"]["locality"] == {"region": "eu", "zone": "eu-1"}
+    assert bootstrap["cluster_manager"] == {"local_cluster_name": "self"}
+    [_, self_alone] = bootstrap["static_resources"]["clusters"]
+    assert self_alone["name"] == "self"
+    [endpoints] = self_alone["load_assignment"]["endpoints"]
+    assert endpoints["locality"] == {"region": "eu", "zone": "eu-1"}
+    assert "locality" not in rendered()["node"]
+
+
 def test_all_that_is_asked_of_the_control_plane_goes_to_its_cluster() -> None:
     bootstrap = rendered(load_reports=True, metrics_sink=True)
     assert _values_of(bootstrap, "cluster_name") == {_XDS_CLUSTER}
@@ -92,7 +103,7 @@ def test_all_that_is_asked_of_the_control_plane_goes_to_its_cluster() -> None:
 
 
 def test_no_placeholder_is_left() -> None:
-    assert "${" not in render(options(load_reports=True, metrics_sink=True))
+    assert "${" not in render(options(load_reports=True, metrics_sink=True, zone="a"))
 
 
 @pytest.mark.parametrize(

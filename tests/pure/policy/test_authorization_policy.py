@@ -124,7 +124,7 @@ def test_proxies_in_front_are_trusted_as_the_most_specific_policy_says() -> None
         ("action: Allow, rules: [{addresses: [10.0.0.0/33]}]", 'spec.rules[0].addresses[0]: got the text "10.0.0.0/33", want an address range, such as'),
         ("action: Allow, rules: [{countries: [Germany]}]", 'spec.rules[0].countries[0]: got the text "Germany", want an ISO 3166 code of two capitals, such as "DE"'),
         ("action: Allow, rules: [{principals: ['*']}]", 'spec.rules[0].principals[0]: got the text "*", want a SPIFFE ID'),
-        ("action: Allow, rules: [{paths: [{type: RegularExpression, value: '('}]}]", 'spec.rules[0].paths[0].value: got the text "(", want a regular expression (RE2)'),
+        ("action: Allow, rules: [{paths: [{type: RegularExpression, value: '('}]}]", 'spec.rules[0].paths[0].value: got the text "(", want a regular expression that RE2 takes'),
         ("action: Allow, rules: [{paths: [{value: a}]}]", 'spec.rules[0].paths[0].value: got the text "a", want a path that begins with "/"'),
         ("action: Allow, rules: [{claims: [{name: a, values: []}]}]", "spec.rules[0].claims[0].values: got 0 items, want at least 1"),
         ("action: Allow, rules: [{unless: {}}]", "spec.rules[0]: got an object, want an unless with a condition: without one, the rule would never apply"),

@@ -33,15 +33,15 @@ def test_endpoints_without_a_place_are_together() -> None:
     assert placed() == []
 
 
-def test_endpoints_are_grouped_by_region_and_zone_and_a_zone_weighs_what_they_weigh() -> None:
+def test_endpoints_are_grouped_by_region_and_zone() -> None:
     one, two = instance(1, region="eu", zone="a", weight=2), instance(2, region="eu", zone="b")
     other = Endpoint(
         "default", "a", "10.0.0.3", 80,
         labels({"topology.kubernetes.io/region": "eu", "topology.kubernetes.io/zone": "a"}), 3,
     )  # fmt: skip
     assert placed(one, two, other) == [
-        ({"region": "eu", "zone": "a"}, 0, 5, ["10.0.0.1", "10.0.0.3"]),
-        ({"region": "eu", "zone": "b"}, 0, 1, ["10.0.0.2"]),
+        ({"region": "eu", "zone": "a"}, 0, None, ["10.0.0.1", "10.0.0.3"]),
+        ({"region": "eu", "zone": "b"}, 0, None, ["10.0.0.2"]),
     ]
 
 
