@@ -175,14 +175,6 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
         return await _answer(context, call)
 
-    # --- explanations ---
-
-    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
-        async def call() -> pb.ExplainResponse:
-            return explained(self._operations.mesh, request, identities=self._operations.identities)
-
-        return await _answer(context, call)
-
     def _statuses(self) -> Callable[[DocumentKey], dict[str, Any]]:
         """The status of each document of the mesh as it stands."""
         mesh = self._operations.mesh
@@ -190,6 +182,14 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         programmed = Programmed(self._cache.groups, self._fleet.status(), is_published=is_published)
         conditions = Conditions(mesh, self._operations.identities)
         return lambda key: conditions.status(key, programmed.of(str(key)))
+
+    # --- explanations ---
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        async def call() -> pb.ExplainResponse:
+            return explained(self._operations.mesh, request, identities=self._operations.identities)
+
+        return await _answer(context, call)
 
     # --- sentences ---
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from policy.backend_tls import CACertificateRef
 from policy.errors import Problem
 from policy.identities import Identity
 from policy.shapes import LIST, BaseDocument, Port, PreciseHostname, Shape
 from registry.mesh import Mesh
-from registry.model import Protocol, Service, ServiceKey
+from registry.model import Protocol, Service, ServiceKey, is_ip_address
 
 
 class ExternalTLS(Shape):
@@ -31,6 +31,12 @@ class ExternalServiceSpec(Shape):
     port: Port = 443
     protocol: Literal["http", "http2"] = "http"
     tls: ExternalTLS | None = None
+
+    @model_validator(mode="after")
+    def _names_what_it_proves(self) -> ExternalServiceSpec:
+        if self.tls is not None and self.tls.sni is None and is_ip_address(self.host):
+            raise ValueError("tls.sni for a host that is an address: its certificate must be for a name")
+        return self
 
 
 class ExternalService(BaseDocument):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from controlplane.ports import free_port
 from tests.commands import apg, apg_async, apg_up, environment
@@ -198,3 +199,14 @@ def test_a_bootstrap_can_be_had_without_starting_anything() -> None:
     printed = apg("proxy", "--gateway", "edge", "--print-bootstrap")
     assert printed.code == 0
     assert "default/edge" in printed.out
+
+
+def test_a_sidecar_is_of_its_services_group_and_says_where_it_runs() -> None:
+    printed = apg("proxy", "--sidecar", "payment", "-n", "shop", "--region", "eu", "--zone", "a", "--print-bootstrap")
+    assert printed.code == 0, printed
+    node = yaml.safe_load(printed.out)["node"]
+    assert (node["cluster"], node["locality"]) == ("sidecar/shop/payment", {"region": "eu", "zone": "a"})
+    for arguments in ((), ("--gateway", "edge", "--sidecar", "payment")):
+        refused = apg("proxy", *arguments, "--print-bootstrap")
+        assert refused.code != 0
+        assert "want --gateway NAME or --sidecar SERVICE, one of them" in refused.err

@@ -77,6 +77,7 @@ async def edge(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     authority, certificates = Authority(folder), folder / "certificates"
     authority.install(certificates, "default/shop", "shop.example")
     authority.install(certificates, "default/bank", "bank.example")
+    authority.install(certificates, "default/ended", "ended.example")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(*authority.issue("secret.example"))
     with reserve_port() as tls, reserve_port() as tcp:
@@ -103,6 +104,7 @@ spec:
     - {{name: shop, protocol: HTTPS, port: {edge.tls}, hostname: shop.example, tls: {{certificateRefs: [{{name: shop}}]}}}}
     - {{name: bank, protocol: HTTPS, port: {edge.tls}, hostname: bank.example, tls: {{certificateRefs: [{{name: bank}}]}}}}
     - {{name: pass, protocol: TLS, port: {edge.tls}, hostname: "*.example", tls: {{mode: Passthrough}}}}
+    - {{name: ended, protocol: TLS, port: {edge.tls}, hostname: ended.example, tls: {{certificateRefs: [{{name: ended}}]}}}}
     - {{name: tcp, protocol: TCP, port: {edge.tcp}}}
 """
 
@@ -124,6 +126,15 @@ spec:
   parentRefs: [{name: edge}]
   hostnames: [secret.example]
   rules: [{backendRefs: [{name: secret}]}]
+""",
+    """
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: ended}
+spec:
+  parentRefs: [{name: edge, sectionName: ended}]
+  hostnames: [ended.example]
+  rules: [{backendRefs: [{name: payment}]}]
 """,
     """
 apiVersion: gateway.networking.k8s.io/v1
@@ -156,6 +167,13 @@ async def test_tls_is_passed_through_by_the_asked_name_and_ends_at_the_backend(e
     assert (status, json.loads(body)["service"]) == (200, "secret")
     with pytest.raises(aiohttp.ClientConnectionError):
         await edge.get("other.example")
+
+
+async def test_tls_can_end_at_the_gateway_for_a_backend_that_speaks_plain(edge: Edge) -> None:
+    status, body = await edge.get("ended.example")
+    told = json.loads(body)
+    assert (status, told["service"]) == (200, "payment")
+    assert "x-request-id" not in {name.lower() for name in told["headers"]}, "an HTTP proxy was in between"
 
 
 async def test_tcp_is_carried(edge: Edge) -> None:

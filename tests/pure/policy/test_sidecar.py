@@ -13,7 +13,7 @@ from registry.mesh import Mesh
 from registry.model import Change, Item, Service
 from tests.meshes import documents
 from tests.shop import policy
-from xds.resource_types import ROUTE
+from xds.resource_types import CLUSTER, LISTENER, ROUTE, ResourceKey
 
 
 def sidecar(fields: str, *, name: str = "checkout") -> str:
@@ -149,3 +149,12 @@ def test_a_policy_on_the_service_applies_to_calls_unless_the_route_has_its_own()
     assert attempts(scope, on_service) == 5
     assert attempts(scope, on_service, route("own")) == 5
     assert attempts(scope, on_service, route("own"), on_route) == 1
+
+
+def test_inbound_connections_can_be_carried_whole() -> None:
+    text = sidecar("dependencies: []").replace("{application: 8080}", "{application: 8080, protocol: TCP}")
+    snapshot = Compiler().compile(mesh(text))["sidecar/default/checkout"]
+    listener = snapshot.get(LISTENER, "sidecar/default/checkout/inbound")
+    assert listener is not None
+    assert listener.references == {ResourceKey(CLUSTER, "default/checkout@application")}
+    assert snapshot.get(ROUTE, "sidecar/default/checkout/inbound") is None
