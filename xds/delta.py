@@ -30,8 +30,10 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             error = request.error_detail.message or "no reason given"
             refused = request.HasField("error_detail")
             self._settle(subscription, request.response_nonce, error if refused else None)
-        self._unsubscribe(subscription, set(request.resource_names_unsubscribe))
-        self._subscribe(subscription, set(request.resource_names_subscribe), first=first)
+        if request.resource_names_unsubscribe:
+            self._unsubscribe(subscription, set(request.resource_names_unsubscribe))
+        if first or request.resource_names_subscribe:
+            self._subscribe(subscription, set(request.resource_names_subscribe), first=first)
         if first and request.initial_resource_versions:
             self._resume(subscription, request.initial_resource_versions)
         return self._advance(now)
@@ -89,15 +91,23 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         return True
 
     def _assemble(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Assembled:
-        version = self._snapshot.version(subscription.type)
-        if subscription.type.on_demand:
-            frames, gone = _by_alias(subscription, changed, removed)
-        else:
-            frames, gone = [delta_frame(resource) for _, resource in sorted(changed.items())], removed
-        payload = b"".join(
-            (string(1, version), *frames, string(4, subscription.type.type_url), *(string(6, name) for name in gone))
-        )
-        return version, payload
+        """Put together once for all streams that are sent the same of a snapshot."""
+        snapshot, type = self._snapshot, subscription.type
+        version = snapshot.version(type)
+
+        def payload() -> bytes:
+            if type.on_demand:
+                frames, gone = _by_alias(subscription, changed, removed)
+            else:
+                frames, gone = [delta_frame(resource) for _, resource in sorted(changed.items())], removed
+            return b"".join(
+                (string(1, version), *frames, string(4, type.type_url), *(string(6, name) for name in gone))
+            )
+
+        resources = snapshot.resources(type)
+        if type.on_demand or any(resources.get(name) is not sent for name, sent in changed.items()):
+            return version, payload()
+        return version, snapshot.shared((type, frozenset(changed), removed), payload)
 
     def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
         version = subscription.accepted_version

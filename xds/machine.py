@@ -116,7 +116,7 @@ class Machine(ABC, Generic[RequestT]):
         type has no deadline: the client has not read that one yet."""
         earliest: float | None = None
         for subscription in self._subscriptions.values():
-            if subscription.in_flight:
+            if (subscription.waiting_since is None and not subscription.beats) or subscription.in_flight:
                 continue
             times = list(subscription.beats.values())
             if subscription.waiting_since is not None:
@@ -314,6 +314,8 @@ class Machine(ABC, Generic[RequestT]):
 
     def _next(self, subscription: Subscription, *, may_update: bool, now: float) -> Response | None:
         """The response that a type is due, if any."""
+        if subscription.is_at_rest:
+            return None
         if subscription.in_flight and (self._one_at_a_time or len(subscription.in_flight) >= _UNANSWERED):
             subscription.note_waiting(now)
             return None

@@ -180,6 +180,7 @@ class _Stream(Generic[RequestT]):
         self._unsent: deque[Response] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
+        self._deadline: float | None = None  # that the writer waits for
         self._ended = False
         self._retiring = False
         self._lifetime = asyncio.timeout(None)
@@ -238,7 +239,9 @@ class _Stream(Generic[RequestT]):
             self._fleet.answered(self._client, answer)
         if self._turn is not None and not self._turn.is_over:
             self._turn.moved(settled=self._machine.is_settled and not self._unsent)
-        self._wake.set()
+        # Most requests are ACKs from which nothing follows: the writer need not be woken to find that out.
+        if self._unsent or self._retiring or self._machine.deadline != self._deadline:
+            self._wake.set()
 
     async def _write(self) -> None:
         """Sends what is due. Everything waits here: for a request, a snapshot, the end of a hold, or the client."""
@@ -252,10 +255,13 @@ class _Stream(Generic[RequestT]):
                 self._room.set()
 
     async def _due(self) -> None:
-        deadline = self._machine.deadline
-        try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                await self._wake.wait()
-        except TimeoutError:
-            self._unsent.extend(self._machine.on_time(time.monotonic()))
+        self._deadline = deadline = self._machine.deadline
+        if deadline is None:
+            await self._wake.wait()
+        else:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._unsent.extend(self._machine.on_time(time.monotonic()))
         self._wake.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 
 from xds.delivery import Nacked
 from xds.quarantine import Quarantine
@@ -68,6 +69,13 @@ class Subscription:
         """Nothing of this type is in flight or still to come. A deferred removal, waiting for others, is neither."""
         return not (self.in_flight or self.dirty or self.forced or self.suspects)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is to be looked at, nor will be by the passing of time. A response may be in flight."""
+        return self.answered and not (
+            self.forced or self.dirty or self.deferred or self.beats or self.waiting_since is not None
+        )
+
     def note_waiting(self, now: float) -> None:
         if self.waiting_since is None and (self.dirty or self.forced):
             self.waiting_since = now
@@ -102,9 +110,11 @@ class Subscription:
     def subscribe(self, names: Iterable[str]) -> None:
         """Adds names; each is answered, also one that was subscribed to already (xDS protocol, "Subscribing to
         resources": a resubscription means that the client forgot the resource)."""
-        for name in names:
-            self.names.add(name)
-            self.forced.add(name)
+        # A thousand clients that ask for the same hundred names hold one copy of each. A union is sized to fit; names
+        # added one by one would leave a set of twice that size for as long as the stream lasts.
+        asked = {intern(name) for name in names}
+        self.names = self.names | asked
+        self.forced |= asked
 
     def subscribe_all(self, snapshot: Snapshot) -> None:
         self.wildcard = True

@@ -71,6 +71,8 @@ class Context:
         return self
 
     async def __anext__(self) -> Message:
+        if self._messages:
+            return self._next()
         message = await self.read()
         if message is grpc.aio.EOF:
             raise StopAsyncIteration
@@ -83,6 +85,9 @@ class Context:
                 return grpc.aio.EOF
             self._reader = self._connection.loop.create_future()
             await self._reader
+        return self._next()
+
+    def _next(self) -> Message:
         message = self._messages.popleft()
         self._connection.http2.taken(self._stream, len(message))
         self._connection.flush()
