@@ -45,6 +45,7 @@ from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.flow import Flow
+from xds.garbage import collect_rarely
 from xds.listening import Transport
 from xds.server import AdsServer
 
@@ -91,6 +92,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(config) as control_plane:
+        collect_rarely()
         if ready is not None:
             ready(control_plane.addresses)
         await stop.wait()

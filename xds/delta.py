@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from sys import intern
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
@@ -70,7 +71,8 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             # What was found by an alias is held by its own name, which the client does not ask for again.
             self._check_names(subscription, versions)
             subscription.names.update(versions)
-        for name, version in versions.items():
+        for asked, version in versions.items():
+            name = intern(asked)  # see `Subscription.subscribe`
             if not subscription.wants(name):
                 continue
             current = self._snapshot.get(subscription.type, name)
