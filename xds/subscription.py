@@ -72,9 +72,8 @@ class Subscription:
     @property
     def is_at_rest(self) -> bool:
         """Nothing is to be looked at, nor will be by the passing of time. A response may be in flight."""
-        return self.answered and not (
-            self.forced or self.dirty or self.deferred or self.beats or self.waiting_since is not None
-        )
+        to_come = self.dirty or self.forced or self.suspects  # as above
+        return self.answered and not (to_come or self.deferred or self.beats or self.waiting_since is not None)
 
     def note_waiting(self, now: float) -> None:
         if self.waiting_since is None and (self.dirty or self.forced):
