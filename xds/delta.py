@@ -125,8 +125,9 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             )
 
         resources = snapshot.resources(type)
-        is_common = not type.on_demand and all(resources.get(name) is sent for name, sent in changed.items())
-        return version, snapshot.shared((type, frozenset(changed), removed), payload) if is_common else payload()
+        if type.on_demand or any(resources.get(name) is not sent for name, sent in changed.items()):
+            return version, payload()
+        return version, snapshot.shared((type, frozenset(changed), removed), payload)
 
     def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
         version = subscription.accepted_version

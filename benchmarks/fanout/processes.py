@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _DEADLINE = 120.0  # seconds for any answer; a thousand proxies settle in two
+_LONGEST_ANSWER = 1 << 20  # octets; a number for each of many thousand proxies
 _IDLE_SHARE, _IDLE_LOOK = 0.02, 0.1  # idle: less than 2% of a core for 0.1 s
 _RSS = re.compile(r"VmRSS:\s+(\d+) kB")
 
@@ -34,6 +35,7 @@ class Child:
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=_LONGEST_ANSWER,
             preexec_fn=lambda: _prepare(core),
         )
         try:
