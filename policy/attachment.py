@@ -7,22 +7,10 @@ from dataclasses import dataclass
 
 from policy.documents import Documents
 from policy.gateway import Gateway, Listener
-from policy.grpc_route import GRPCRoute
-from policy.http_route import HTTPRoute
 from policy.route import ParentReference, Route
 from policy.stream_route import StreamRoute
 
 ANY_HOST = "*"
-
-
-@dataclass(frozen=True, slots=True)
-class ServedHost:
-    """A hostname ("*" stands for any other), the listener that serves it, and that listener's routes for it, sorted by
-    kind, namespace and name."""
-
-    hostname: str
-    listener: Listener
-    routes: tuple[HTTPRoute | GRPCRoute, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +19,6 @@ class ServedStream:
 
     route: StreamRoute
     hostnames: tuple[str, ...]
-
-
-def served_hosts(
-    documents: Documents, gateway: Gateway, listeners: Sequence[Listener], *, rivals: Sequence[Listener]
-) -> tuple[ServedHost, ...]:
-    """The hostnames that `listeners` of `gateway` serve by HTTP, sorted. rivals: all listeners of their port.
-
-    Gateway API, Listener: a request is the most specific listener's alone, so `*.example` gets nothing that
-    `shop.example` could take, also where `shop.example` has no route for it.
-    """
-    found: dict[str, tuple[Listener, dict[HTTPRoute | GRPCRoute, None]]] = {}
-    if len(listeners) > 1:
-        found = {listener.hostname or ANY_HOST: (listener, {}) for listener in listeners}
-    for route, listener, hostname in _shared(documents, gateway, listeners, rivals):
-        if isinstance(route, HTTPRoute | GRPCRoute):
-            found.setdefault(hostname, (listener, {}))[1][route] = None
-    return tuple(ServedHost(name, listener, tuple(routes)) for name, (listener, routes) in sorted(found.items()))
 
 
 def served_streams(
@@ -68,14 +39,22 @@ def _shared(
     documents: Documents, gateway: Gateway, listeners: Sequence[Listener], rivals: Sequence[Listener]
 ) -> Iterator[tuple[Route, Listener, str]]:
     for route in documents.routes_of(gateway):
-        for parent in route.spec.parent_refs:
-            if not refers_to(route, parent, gateway):
-                continue
-            for listener in listeners:
-                if selects(parent, listener) and admits(gateway, listener, route):
-                    for hostname in shared_hostnames(listener.hostname, route.hostnames):
-                        if owner(rivals, hostname) is listener:
-                            yield route, listener, hostname
+        for listener, hostname in served_under(route, gateway, listeners, rivals=rivals):
+            yield route, listener, hostname
+
+
+def served_under(
+    route: Route, gateway: Gateway, listeners: Sequence[Listener], *, rivals: Sequence[Listener]
+) -> Iterator[tuple[Listener, str]]:
+    """Which of `listeners` serve `route`, each under which hostname. rivals: all listeners of their port."""
+    for parent in route.spec.parent_refs:
+        if not refers_to(route, parent, gateway):
+            continue
+        for listener in listeners:
+            if selects(parent, listener) and admits(gateway, listener, route):
+                for hostname in shared_hostnames(listener.hostname, route.hostnames):
+                    if owner(rivals, hostname) is listener:
+                        yield listener, hostname
 
 
 def owner(listeners: Sequence[Listener], hostname: str) -> Listener:

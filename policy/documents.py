@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from policy.attached import AttachedPolicy
 from policy.effective import Attachments
@@ -32,11 +33,37 @@ class Documents:
     def of(cls, mesh: Mesh) -> Documents:
         """The documents of `mesh`. Those of the last few meshes are remembered: each is validated, compiled and asked
         about several times."""
-        for documents, known in _recent:
-            if documents is mesh.documents:
+        for other, known in _recent:
+            if other.documents is mesh.documents:
                 return known
-        made = cls(mesh)
-        _recent.append((mesh.documents, made))
+        made = None
+        for other, known in reversed(_recent):
+            if (changed := mesh.changed_since(other)) is not None:
+                made = known._after(mesh, [key for key in changed if isinstance(key, DocumentKey)])
+                break
+        made = made or cls(mesh)
+        _recent.append((mesh, made))
+        return made
+
+    def _after(self, mesh: Mesh, changed: Collection[DocumentKey]) -> Documents:
+        """The documents of `mesh`, where just `changed` may be others. What does not depend on these is kept."""
+        made = Documents.__new__(Documents)
+        made._by_kind = dict(self._by_kind)
+        for kind in {key.kind for key in changed}:
+            of_kind = dict(self._by_kind.get(kind, {}))
+            is_sorted = True
+            for key in changed:
+                if key.kind == kind:
+                    document = mesh.documents.get(key)
+                    if document is None:
+                        of_kind.pop(key, None)
+                    else:
+                        is_sorted = is_sorted and key in of_kind
+                        of_kind[key] = typed(document)
+            made._by_kind[kind] = of_kind if is_sorted else dict(sorted(of_kind.items()))
+        for kinds, names in _DEPENDING:
+            if not any(key.kind in kinds for key in changed):
+                made.__dict__.update({name: self.__dict__[name] for name in names if name in self.__dict__})
         return made
 
     def all(self, kind: type[DocumentT]) -> tuple[DocumentT, ...]:
@@ -94,4 +121,11 @@ class Documents:
         return self._routes_by_parent.get(("Service", *service), [])
 
 
-_recent: deque[tuple[Any, Documents]] = deque(maxlen=4)
+_DEPENDING: tuple[tuple[frozenset[str], tuple[str, ...]], ...] = (
+    (frozenset(kind.KIND for kind in POLICY_KINDS), ("policies", "attachments")),
+    (frozenset(kind.KIND for kind in ROUTE_KINDS), ("routes", "_routes_by_parent")),
+    (frozenset([ReferenceGrant.KIND]), ("grants",)),
+)
+"""What is found out of documents of some kinds alone, and so stays as it is while none of these changes."""
+
+_recent: deque[tuple[Mesh, Documents]] = deque(maxlen=4)

@@ -20,7 +20,7 @@ _ANY_FIELD = 2  # both `DiscoveryResponse.resources` and `Resource.resource` are
 _MAX_TTL = 315_576_000_000.0  # seconds: google.protobuf.Duration's own limit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Resource:
     """A resource as the streams send it. Make one with `of` or `from_bytes`.
 
@@ -110,6 +110,29 @@ class Resource:
             aliases=tuple(dict.fromkeys(alias for alias in aliases if alias != name)),
             ttl=ttl,
             is_pinned=bool(version),
+        )
+
+    @classmethod
+    def joined(
+        cls,
+        type: ResourceType,
+        name: str,
+        parts: Sequence[bytes],
+        *,
+        references: frozenset[ResourceKey],
+        origin: Sequence[str] = (),
+    ) -> Resource:
+        """A resource from consecutive parts of its serialized message, by an author who knows what they hold: neither
+        its name nor its references are looked for in the bytes."""
+        body = b"".join(parts)
+        return cls(
+            type=type,
+            name=name,
+            version=_content_hash(body, None, ()),
+            framed=length_delimited(_ANY_FIELD, string(1, type.type_url) + length_delimited(2, body)),
+            size=len(body),
+            references=references,
+            origin=tuple(origin),
         )
 
     @classmethod

@@ -100,7 +100,7 @@ class Snapshot:
 
         def table(type: ResourceType) -> dict[str, Resource]:
             if type not in tables:
-                tables[type] = dict(self._resources.get(type, _EMPTY))
+                tables[type] = _copied(self._resources.get(type, _EMPTY))
                 touched[type] = set()
             return tables[type]
 
@@ -129,10 +129,16 @@ class Snapshot:
             **{type: MappingProxyType(resources) for type, resources in tables.items()},
         }
         if not self.is_partial:
-            if removed:  # something may have referred to what is gone
-                _refuse_dangling((resource for resources in merged.values() for resource in resources.values()), merged)
-            else:
-                _refuse_dangling(put_in, merged)
+            # What this snapshot held was consistent, so just what is new, and what is gone, can have changed that.
+            suspects = [(item, item.references - self._references_of(item)) for item in put_in]
+            if removed:
+                suspects += [
+                    (item, item.references)
+                    for resources in merged.values()
+                    for item in resources.values()
+                    if not removed.isdisjoint(item.references)
+                ]
+            _refuse_dangling(suspects, merged)
         names = dict(self._names)
         snapshot = Snapshot(
             MappingProxyType(merged), MappingProxyType(sums), MappingProxyType(names), is_partial=self.is_partial
@@ -154,8 +160,14 @@ class Snapshot:
     def dangling(self) -> tuple[str, ...]:
         """The references to what is not in the snapshot, in words; none of a snapshot that is not partial."""
         return _dangling(
-            (resource for table in self._resources.values() for resource in table.values()), self._resources
+            ((resource, resource.references) for table in self._resources.values() for resource in table.values()),
+            self._resources,
         )
+
+    def _references_of(self, resource: Resource) -> frozenset[ResourceKey]:
+        """What the resource of the same name refers to here."""
+        here = self._resources.get(resource.type, _EMPTY).get(resource.name)
+        return here.references if here is not None else frozenset()
 
     @property
     def types(self) -> Collection[ResourceType]:
@@ -243,6 +255,11 @@ def version_of(fingerprint: int) -> str:
     return f"{fingerprint % (1 << _VERSION_BITS):016x}"
 
 
+def _copied(table: Mapping[str, Resource]) -> dict[str, Resource]:
+    """A copy. That of a proxy is its dictionary's own, several times as fast as walking it."""
+    return table.copy() if isinstance(table, dict | MappingProxyType) else dict(table)
+
+
 def _differs(before: Snapshot, after: Snapshot, type: ResourceType, name: str) -> bool:
     one, other = before.get(type, name), after.get(type, name)
     return (one.version if one else None) != (other.version if other else None)
@@ -254,19 +271,28 @@ def _common_version(resources: Iterable[Resource]) -> str | None:
     return versions.pop() if len(versions) == 1 else None
 
 
-def _dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mapping[str, Resource]]) -> tuple[str, ...]:
+def _dangling(
+    suspects: Iterable[tuple[Resource, Iterable[ResourceKey]]],
+    tables: Mapping[ResourceType, Mapping[str, Resource]],
+) -> tuple[str, ...]:
+    """suspects: resources, with those of their references that may lead nowhere."""
     return tuple(
         sorted(
-            f"{resource.key} refers to {reference}"
-            for resource in resources
-            for reference in resource.references
-            if not reference.type.on_demand and reference.name not in tables.get(reference.type, _EMPTY)
+            {
+                f"{resource.key} refers to {reference}"
+                for resource, references in suspects
+                for reference in references
+                if not reference.type.on_demand and reference.name not in tables.get(reference.type, _EMPTY)
+            }
         )
     )
 
 
-def _refuse_dangling(resources: Iterable[Resource], tables: Mapping[ResourceType, Mapping[str, Resource]]) -> None:
-    dangling = _dangling(resources, tables)
+def _refuse_dangling(
+    suspects: Iterable[tuple[Resource, Iterable[ResourceKey]]],
+    tables: Mapping[ResourceType, Mapping[str, Resource]],
+) -> None:
+    dangling = _dangling(suspects, tables)
     if dangling:
         shown = "; ".join(dangling[:5]) + (f"; and {len(dangling) - 5} more" if len(dangling) > 5 else "")
         raise SnapshotError(f"{shown}: want every reference in the snapshot")

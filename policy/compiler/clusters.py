@@ -34,16 +34,20 @@ from policy.compiler.inputs import ExternalHost, ReachedBackend, Tls
 from policy.compiler.sources import ads
 from registry.model import Protocol, is_ip_address
 from xds.encoder import pack
+from xds.messages import unchecked
 
 _CONNECT_TIMEOUT = timedelta(seconds=2)
 # What endpoints say of themselves in an `endpoint-load-metrics` header (ORCA), for load reports: what is not listed is
 # not reported.
 _REPORTED = ("cpu_utilization", "mem_utilization", "application_utilization", "named_metrics.*")
 
+_Cluster = unchecked(Cluster)
+_ClusterEdsClusterConfig = unchecked(ClusterEdsClusterConfig)
+
 
 def cluster(reached: ReachedBackend) -> Cluster:
     """The cluster of a backend."""
-    made = Cluster(
+    made = _Cluster(
         name=reached.name,
         connect_timeout=_CONNECT_TIMEOUT,
         lb_policy=ClusterLbPolicy.LEAST_REQUEST,
@@ -57,7 +61,7 @@ def cluster(reached: ReachedBackend) -> Cluster:
         found_at(made, *reached.address)
     else:
         made.type = ClusterDiscoveryType.EDS
-        made.eds_cluster_config = ClusterEdsClusterConfig(eds_config=ads())
+        made.eds_cluster_config = _ClusterEdsClusterConfig(eds_config=ads())
     if reached.tls is not None:
         made.transport_socket = tls.upstream(reached.tls)
     for step in CLUSTER_STEPS:
@@ -83,7 +87,7 @@ def found_at(made: Cluster, host: str, port: int) -> None:
 
 def external_cluster(host: ExternalHost) -> Cluster:
     """The cluster of a server outside the mesh that a filter calls."""
-    made = Cluster(
+    made = _Cluster(
         name=host.name,
         connect_timeout=_CONNECT_TIMEOUT,
         typed_extension_protocol_options=protocol_options(host.protocol),

@@ -1,58 +1,91 @@
 """The compiler: a mesh in, one snapshot per group of proxies out.
 
-Compiling is a pure function of the mesh. The `Compiler` only remembers: each resource under the values that it was made
-from, so that a changed endpoint makes one load assignment anew and everything else is found.
+Compiling is a pure function of the mesh: whatever a compiler compiled before, the snapshot has the same content. What
+it remembers saves work: resources by the values that they were made from, and, from the last mesh, the hosts of each
+route configuration and the parts of each group, of which only those are looked at that the change can reach
+(`policy.compiler.dirt`).
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
+from weakref import WeakValueDictionary
 
 from betterproto2 import Message
 
 from policy.backends import Backend
 from policy.compiler import names
 from policy.compiler.clusters import cluster, external_cluster
+from policy.compiler.dirt import Dirt, dirt
 from policy.compiler.endpoints import load_assignment
 from policy.compiler.features import LISTENER_NEEDS
+from policy.compiler.groups import Group
+from policy.compiler.hosts import HostTable
 from policy.compiler.http_filters import needs
-from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
+from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedHost, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.load_balancing import locality_weights
-from policy.compiler.routes import route_configuration
+from policy.compiler.routes import encoded_routes
 from policy.compiler.routing import RoutedPort, Routing
 from policy.compiler.sidecars import sidecar_ports
 from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
-from policy.identities import Identities, NoIdentities, secret_of
+from policy.identities import CertificateChain, Identities, Identity, NoIdentities, TrustBundle, secret_of
+from policy.route import Route
 from policy.sidecar import Sidecar
 from registry.mesh import Mesh
 from registry.model import ServiceKey
 from xds.resource import Resource
-from xds.resource_types import SECRET
-from xds.snapshot import EMPTY, Snapshot
+from xds.snapshot import Snapshot
 
-_GENERATIONS = 3
+
+class _Asked:
+    """Identities that remember what they answered, to find out whether they would answer the same again."""
+
+    def __init__(self, identities: Identities) -> None:
+        self._identities = identities
+        self._certificates: dict[Identity, CertificateChain | None] = {}
+        self._trust: dict[Identity, TrustBundle | None] = {}
+
+    def certificate(self, identity: Identity) -> CertificateChain | None:
+        answer = self._certificates[identity] = self._identities.certificate(identity)
+        return answer
+
+    def trust(self, identity: Identity) -> TrustBundle | None:
+        answer = self._trust[identity] = self._identities.trust(identity)
+        return answer
+
+    def would_answer_the_same(self) -> bool:
+        return all(self._identities.certificate(of) == answer for of, answer in self._certificates.items()) and all(
+            self._identities.trust(of) == answer for of, answer in self._trust.items()
+        )
+
+
+@dataclass(slots=True)
+class _Last:
+    """The mesh that was compiled last, and what is kept of it."""
+
+    mesh: Mesh
+    documents: Documents
+    asked: _Asked
+    tables: dict[str, HostTable] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    routes: dict[str, tuple[tuple[RoutedHost, ...], Resource]] = field(default_factory=dict)
 
 
 class Compiler:
-    """Compiles mesh after mesh; what they have in common is made once.
-
-    It remembers what the last few compilations used, because the mesh that is served and those that are only planned
-    take turns.
-    """
+    """Compiles mesh after mesh; what they have in common is made once."""
 
     def __init__(self, identities: Identities | None = None) -> None:
         """identities: where certificates come from; without, listeners that need any are left out."""
         self._identities = identities if identities is not None else NoIdentities()
-        self._generation = 0
-        self._resources: dict[Hashable, tuple[int, Resource]] = {}
-        self._snapshots: dict[str, deque[Snapshot]] = {}
+        self._resources: WeakValueDictionary[Hashable, Resource] = WeakValueDictionary()
+        self._last: _Last | None = None
 
     @property
     def identities(self) -> Identities:
@@ -61,64 +94,100 @@ class Compiler:
     def compile(self, mesh: Mesh) -> Mapping[str, Snapshot]:
         """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
         it was keeps the identical snapshot."""
-        self._generation += 1
         documents = Documents.of(mesh)
-        mesh = with_external(mesh, documents.all(ExternalService))
-        routing = Routing(mesh, documents, self._identities)
+        last, found = self._last, self._dirt(mesh, documents)
+        self._last = None  # if this fails half-way, nothing of it is built upon
+        now = _Last(mesh, documents, _Asked(self._identities))
+        if last is not None:
+            now.groups = last.groups
+            if found is not None:
+                now.asked, now.tables, now.routes = last.asked, last.tables, last.routes
+        changed = None if found is None else found.routes
+        with_outside = with_external(mesh, documents.all(ExternalService))
+        routing = Routing(with_outside, documents, now.asked, tables=now.tables, changed=changed)
+        called = _called(found, (last.documents, documents) if last is not None else ())
         snapshots = {}
         for gateway in documents.all(Gateway):
-            group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(gateway.key), routing.ports(gateway)))
+            name = names.group(gateway.key)
+            is_same = name in now.groups and found is not None and not found.routes
+            ports = None if is_same else routing.ports(gateway)
+            snapshots[name] = self._group(now, routing, name, str(gateway.key), ports, found)
         for sidecar in documents.all(Sidecar):
-            group = names.sidecar_group(sidecar.key)
-            ports = sidecar_ports(routing, documents, sidecar)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(sidecar.key), ports))
-        self._forget()
+            name = names.sidecar_group(sidecar.key)
+            is_same = name in now.groups and found is not None and not _reaches(found, called, sidecar)
+            ports = None if is_same else sidecar_ports(routing, documents, sidecar)
+            snapshots[name] = self._group(now, routing, name, str(sidecar.key), ports, found)
+        for name in now.groups.keys() - snapshots.keys():
+            del now.groups[name]
+        self._last = now
         return MappingProxyType(snapshots)
 
-    def _snapshot(self, group: str, resources: Iterable[Resource]) -> Snapshot:
-        """The group's snapshot, as a change of its last one."""
-        recent = self._snapshots.setdefault(group, deque(maxlen=_GENERATIONS))
-        last = recent[-1] if recent else EMPTY
-        now = {resource.key: resource for resource in resources}
-        put = [resource for key, resource in now.items() if last.get(*key) is not resource]
-        remove = [
-            resource.key for type in last.types for resource in last.resources(type).values() if resource.key not in now
-        ]
-        snapshot = last.replace(put=put, remove=remove) if put or remove or not recent else last
-        for known in recent:
-            if known.same_as(snapshot):
-                return known
-        recent.append(snapshot)
-        return snapshot
+    def _dirt(self, mesh: Mesh, documents: Documents) -> Dirt | None:
+        """What to look at anew; None for all."""
+        last = self._last
+        if last is None or not last.asked.would_answer_the_same():
+            return None
+        changed = mesh.changed_since(last.mesh)
+        if changed is None:
+            return None
+        return dirt(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
 
-    def _forget(self) -> None:
-        oldest = self._generation - _GENERATIONS
-        self._resources = {key: entry for key, entry in self._resources.items() if entry[0] > oldest}
+    def _group(
+        self,
+        now: _Last,
+        routing: Routing,
+        name: str,
+        origin: str,
+        ports: Iterable[RoutedPort] | None,
+        found: Dirt | None,
+    ) -> Snapshot:
+        """The snapshot of the proxies that listen on `ports` (None: as they did); `origin` is the document that says
+        so."""
+        group = now.groups.setdefault(name, Group())
+        if ports is None:
+            assert found is not None
+            for backend in list(group.backends_of(found.services)):
+                group.put_backend(backend, self._backend(routing, backend))
+        else:
+            wanted, parts = self._ports(now, routing, group, origin, ports)
+            for backend in group.backends - wanted:
+                group.drop_backend(backend)
+            dirty = wanted if found is None else {*(wanted - group.backends), *group.backends_of(found.services)}
+            for backend in sorted(dirty, key=str):
+                group.put_backend(backend, self._backend(routing, backend))
+            group.keep_only(parts)
+        wanted_secrets = group.wanted_secrets()
+        group.put_secrets(
+            {secret: self._secret(now.asked, secret, origins) for secret, origins in wanted_secrets.items()}
+        )
+        return group.snapshot()
 
-    def _group(self, routing: Routing, origin: str, ports: Iterable[RoutedPort]) -> Iterator[Resource]:
-        """The resources of the proxies that listen on `ports`; `origin` is the document that says so."""
+    def _ports(
+        self, now: _Last, routing: Routing, group: Group, origin: str, ports: Iterable[RoutedPort]
+    ) -> tuple[set[Backend], set[Hashable]]:
+        """Puts what `ports` need into `group`, but for the backends and secrets. Returns the backends, and the parts
+        that it put."""
         backends: set[Backend] = set()
         external: set[ExternalHost] = set()
         local: dict[Backend, ReachedBackend] = {}
-        made: list[Resource] = []
+        parts: set[Hashable] = set()
+
+        def put(part: Hashable, resource: Resource) -> None:
+            parts.add(part)
+            group.put(part, [resource])
+
         for port in ports:
             if port.local is not None:
                 local[port.local.backend] = port.local
             policies = (word for chain in port.bound.chains for word in chain.policies.origins)
-            made.append(
-                self._made(port.bound, _distinct(origin, *port.streams, *policies), partial(envoy_listener, port.bound))
+            origins = _distinct(origin, *port.streams, *policies)
+            put(
+                ("listener", port.bound.name),
+                self._made(port.bound, origins, partial(envoy_listener, port.bound)),
             )
             for name, hosts in port.hosts.items():
-                rules = {rule: None for host in hosts for rule in host.rules}
-                backends.update(backend for rule in rules for backend in (*rule.backends, *rule.mirrors))
-                made.append(
-                    self._made(
-                        ("routes", name, hosts),
-                        _distinct(origin, *_origins(rules)),
-                        partial(route_configuration, name, hosts),
-                    )
-                )
+                backends.update(*(host.backends for host in hosts))
+                put(("routes", name), self._routes(now, name, hosts, origin))
             for chain in port.bound.chains:
                 match chain:
                     case StreamListener():
@@ -130,15 +199,22 @@ class Compiler:
                                     external.add(need)
                                 case ServiceKey():
                                     backends.add(routing.backend(*need))
-        for backend in sorted(backends - local.keys(), key=str):
-            made.extend(self._backend(routing, backend))
-        made.extend(self._made(reached, (origin,), partial(cluster, reached)) for _, reached in sorted(local.items()))
-        made.extend(
-            self._made(host, (origin,), partial(external_cluster, host))
-            for host in sorted(external, key=lambda host: host.name)
-        )
-        yield from made
-        yield from self._secrets(made)
+        for backend, reached in local.items():
+            put(("local", backend), self._made(reached, (origin,), partial(cluster, reached)))
+        for host in external:
+            put(host, self._made(host, (origin,), partial(external_cluster, host)))
+        return backends - local.keys(), parts
+
+    def _routes(self, now: _Last, name: str, hosts: tuple[RoutedHost, ...], origin: str) -> Resource:
+        known = now.routes.get(name)
+        if known is not None and known[0] is hosts:
+            return known[1]
+        origins = _distinct(origin, *(word for host in hosts for word in host.origins))
+        made = encoded_routes(name, hosts, origin=origins)
+        # The same content is the same resource, so that what was compiled lately is found to be known.
+        resource = self._resources.setdefault(("routes", name, made.version, origins), made)
+        now.routes[name] = (hosts, resource)
+        return resource
 
     def _backend(self, routing: Routing, backend: Backend) -> Iterator[Resource]:
         reached, origins = routing.reached(backend)
@@ -152,37 +228,52 @@ class Compiler:
                 partial(load_assignment, reached.name, instances, weights),
             )
 
-    def _secrets(self, users: Iterable[Resource]) -> Iterator[Resource]:
-        """The secrets that `users` refer to."""
-        wanted: dict[str, list[str]] = {}
-        for resource in users:
-            for key in resource.references:
-                if key.type is SECRET:
-                    wanted.setdefault(key.name, []).extend(resource.origin)
-        for name, origins in sorted(wanted.items()):
-            identity, is_trust = secret_of(name)
-            if is_trust:
-                trust = self._identities.trust(identity)
-                assert trust is not None, f"{name}: whoever refers to it asked before"
-                yield self._made((name, trust), _distinct(*origins), partial(trust_secret, name, trust))
-            else:
-                certificate = self._identities.certificate(identity)
-                assert certificate is not None, f"{name}: whoever refers to it asked before"
-                yield self._made(
-                    (name, certificate), _distinct(*origins), partial(certificate_secret, name, certificate)
-                )
+    def _secret(self, asked: _Asked, name: str, origins: tuple[str, ...]) -> Resource:
+        identity, is_trust = secret_of(name)
+        if is_trust:
+            trust = asked.trust(identity)
+            assert trust is not None, f"{name}: whoever refers to it asked before"
+            return self._made((name, trust), origins, partial(trust_secret, name, trust))
+        certificate = asked.certificate(identity)
+        assert certificate is not None, f"{name}: whoever refers to it asked before"
+        return self._made((name, certificate), origins, partial(certificate_secret, name, certificate))
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:
         known = self._resources.get(key)
-        resource = known[1] if known is not None else Resource.of(make(), origin=origin)
-        self._resources[key] = (self._generation, resource)
-        return resource
+        if known is None:
+            known = self._resources[key] = Resource.of(make(), origin=origin)
+        return known
 
 
-def _origins(rules: Iterable[RoutedRule]) -> Iterator[str]:
-    for rule in rules:
-        yield rule.origin
-        yield from rule.policies.origins
+def _called(found: Dirt | None, both: Iterable[Documents]) -> set[ServiceKey]:
+    """The services whose callers follow a route that `found` names."""
+    services: set[ServiceKey] = set()
+    for documents in both:
+        for key in found.routes if found is not None else ():
+            route = documents.find(key)
+            if isinstance(route, Route):
+                home = route.key.namespace
+                services.update(
+                    ServiceKey(ref.namespace or home, ref.name)
+                    for ref in route.spec.parent_refs
+                    if ref.kind == "Service"
+                )
+    return services
+
+
+def _reaches(found: Dirt, called: set[ServiceKey], sidecar: Sidecar) -> bool:
+    """Whether a sidecar's ports may be others: its document, its service or one that it calls is among `found`."""
+    home = sidecar.key.namespace
+    if sidecar.key in found.sidecars or ServiceKey(*sidecar.key[1:]) in found.services:
+        return True
+    for dependency in sidecar.spec.dependencies:
+        namespace = dependency.namespace or home
+        if ServiceKey(namespace, dependency.name) in called:
+            return True
+        for service in found.services:
+            if namespace == service.namespace and f"{dependency.name}-".startswith(f"{service.name}-"):
+                return True
+    return False
 
 
 def _distinct(*words: str) -> tuple[str, ...]:

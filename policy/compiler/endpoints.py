@@ -14,12 +14,21 @@ from envoy_data_plane.envoy.config.endpoint.v3 import (
 
 from policy.backend_policy import LocalityWeight
 from registry.model import Endpoint as Instance
+from xds.messages import unchecked
 
 REGION_LABELS = ("region", "topology.kubernetes.io/region")
 ZONE_LABELS = ("zone", "topology.kubernetes.io/zone")
 PRIORITY_LABEL = "priority"
 _LOWEST_PRIORITY = 127
 _DEFAULT_WEIGHT = 1
+
+_ClusterLoadAssignment = unchecked(ClusterLoadAssignment)
+_LocalityLbEndpoints = unchecked(LocalityLbEndpoints)
+_Locality = unchecked(Locality)
+_LbEndpoint = unchecked(LbEndpoint)
+_Endpoint = unchecked(Endpoint)
+_Address = unchecked(Address)
+_SocketAddress = unchecked(SocketAddress)
 
 
 def load_assignment(
@@ -39,11 +48,11 @@ def load_assignment(
         placed.setdefault(place, []).append(instance)
     # Envoy wants priorities without gaps from 0, whatever numbers people gave.
     ranks = {priority: rank for rank, priority in enumerate(sorted({place[0] for place in placed}))}
-    return ClusterLoadAssignment(
+    return _ClusterLoadAssignment(
         cluster_name=name,
         endpoints=[
-            LocalityLbEndpoints(
-                locality=Locality(region=region, zone=zone) if region or zone else None,
+            _LocalityLbEndpoints(
+                locality=_Locality(region=region, zone=zone) if region or zone else None,
                 priority=ranks[priority],
                 load_balancing_weight=_weight(region, zone, weights),
                 lb_endpoints=[_endpoint(instance) for instance in there],
@@ -62,8 +71,8 @@ def _weight(region: str, zone: str, weights: Sequence[LocalityWeight]) -> int | 
 
 
 def _endpoint(instance: Instance) -> LbEndpoint:
-    address = Address(socket_address=SocketAddress(address=instance.address, port_value=instance.port))
-    return LbEndpoint(endpoint=Endpoint(address=address), load_balancing_weight=instance.weight)
+    address = _Address(socket_address=_SocketAddress(address=instance.address, port_value=instance.port))
+    return _LbEndpoint(endpoint=_Endpoint(address=address), load_balancing_weight=instance.weight)
 
 
 def _priority(labels: dict[str, str]) -> int:

@@ -18,6 +18,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatchAndSubstitute, RegexMatcher
 
 from policy.http_route import HTTPHeaderFilter, HTTPPathModifier, HTTPRequestRedirect, HTTPRouteFilter, HTTPURLRewrite
+from xds.messages import unchecked
 
 _REDIRECT_CODES = {
     301: RedirectActionRedirectResponseCode.MOVED_PERMANENTLY,
@@ -26,6 +27,11 @@ _REDIRECT_CODES = {
     307: RedirectActionRedirectResponseCode.TEMPORARY_REDIRECT,
     308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
 }
+
+_HeaderValue = unchecked(HeaderValue)
+_HeaderValueOption = unchecked(HeaderValueOption)
+_RegexMatchAndSubstitute = unchecked(RegexMatchAndSubstitute)
+_RegexMatcher = unchecked(RegexMatcher)
 
 
 @dataclass(slots=True)
@@ -69,7 +75,7 @@ def rewrite(action: RouteAction, filters: Iterable[HTTPRouteFilter], *, prefix: 
 def _added(modifier: HTTPHeaderFilter) -> list[HeaderValueOption]:
     actions = HeaderValueOptionHeaderAppendAction
     return [
-        HeaderValueOption(header=HeaderValue(key=header.name, value=header.value), append_action=action)
+        _HeaderValueOption(header=_HeaderValue(key=header.name, value=header.value), append_action=action)
         for headers, action in (
             (modifier.set, actions.OVERWRITE_IF_EXISTS_OR_ADD),
             (modifier.add, actions.APPEND_IF_EXISTS_OR_ADD),
@@ -99,8 +105,8 @@ def _rewrite(action: RouteAction, rewrite: HTTPURLRewrite, prefix: str | None) -
         action.host_rewrite_literal = rewrite.hostname
     if rewrite.path is not None:
         if rewrite.path.type == "ReplaceFullPath":
-            action.regex_rewrite = RegexMatchAndSubstitute(
-                pattern=RegexMatcher(regex="^/.*$"), substitution=_literal(rewrite.path.replace_full_path or "/")
+            action.regex_rewrite = _RegexMatchAndSubstitute(
+                pattern=_RegexMatcher(regex="^/.*$"), substitution=_literal(rewrite.path.replace_full_path or "/")
             )
         else:
             action.regex_rewrite = _replace_prefix(rewrite.path, prefix)
@@ -112,11 +118,11 @@ def _replace_prefix(path: HTTPPathModifier, prefix: str | None) -> RegexMatchAnd
     old = (prefix or "/").rstrip("/")
     new = (path.replace_prefix_match or "").rstrip("/")
     if new:
-        return RegexMatchAndSubstitute(
-            pattern=RegexMatcher(regex=f"^{_quoted(old)}(/.*)?$" if old else "^(/.*)$"),
+        return _RegexMatchAndSubstitute(
+            pattern=_RegexMatcher(regex=f"^{_quoted(old)}(/.*)?$" if old else "^(/.*)$"),
             substitution=f"{_literal(new)}\\1",
         )
-    return RegexMatchAndSubstitute(pattern=RegexMatcher(regex=f"^{_quoted(old)}/*"), substitution="/")
+    return _RegexMatchAndSubstitute(pattern=_RegexMatcher(regex=f"^{_quoted(old)}/*"), substitution="/")
 
 
 def _quoted(text: str) -> str:

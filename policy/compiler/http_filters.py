@@ -35,7 +35,7 @@ from policy.compiler import (
     sessions,
     threats,
 )
-from policy.compiler.inputs import Need, RoutedRule
+from policy.compiler.inputs import Need, RoutedHost, RoutedRule
 from xds.encoder import pack
 
 
@@ -242,6 +242,17 @@ def together(rules: Iterable[RoutedRule]) -> tuple[tuple[str, tuple[Hashable, ..
             if _BY_NAME[name].constant and _BY_NAME[name].needs is _no_needs:
                 continue
             found.setdefault(name, {})[value] = None
+    return tuple((row.name, tuple(found[row.name])) for row in HTTP_FILTERS if row.name in found)
+
+
+def together_of(hosts: Iterable[RoutedHost]) -> tuple[tuple[str, tuple[Hashable, ...]], ...]:
+    """The same of all rules of `hosts`; what a host's rules ask is found once for the host."""
+    found: dict[str, dict[Hashable, None]] = {}
+    for host in hosts:
+        if "asked" not in host.kept:
+            host.kept["asked"] = together(host.rules)
+        for name, values in host.kept["asked"]:
+            found.setdefault(name, {}).update(dict.fromkeys(values))
     return tuple((row.name, tuple(found[row.name])) for row in HTTP_FILTERS if row.name in found)
 
 

@@ -4,9 +4,9 @@ remembered under. A builder sees nothing else, so equal inputs mean equal bytes.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from policy.backends import Backend
 from policy.effective import Effective
@@ -32,6 +32,8 @@ class RoutedRule:
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
     implied: bool = False
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What was made of this value, so that it is made once: it lives as long as the value does."""
 
     @property
     def origin(self) -> str:
@@ -51,6 +53,27 @@ class RoutedHost:
     hostname: str
     rules: tuple[RoutedRule, ...]
     aliases: tuple[str, ...] = ()
+    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """As that of a rule."""
+
+    @property
+    def backends(self) -> frozenset[Backend]:
+        """All backends that its rules send or mirror requests to."""
+        if "backends" not in self.kept:
+            self.kept["backends"] = frozenset(
+                backend for rule in self.rules for backend in (*rule.backends, *rule.mirrors)
+            )
+        found: frozenset[Backend] = self.kept["backends"]
+        return found
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The documents that its rules and their policies come from, each once, in their order."""
+        if "origins" not in self.kept:
+            words = (word for rule in self.rules for word in (rule.origin, *rule.policies.origins))
+            self.kept["origins"] = tuple(dict.fromkeys(words))
+        found: tuple[str, ...] = self.kept["origins"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,15 @@ from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher, QueryParameter
 from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher, StringMatcher
 
 from policy.http_route import HTTPHeaderMatch, HTTPPathMatch, HTTPQueryParamMatch, HTTPRouteMatch
+from xds.messages import unchecked
 
 _PATH_RANK = {"Exact": 0, "RegularExpression": 1, "PathPrefix": 2}
+
+_HeaderMatcher = unchecked(HeaderMatcher)
+_QueryParameterMatcher = unchecked(QueryParameterMatcher)
+_RouteMatch = unchecked(RouteMatch)
+_RegexMatcher = unchecked(RegexMatcher)
+_StringMatcher = unchecked(StringMatcher)
 
 
 def precedence(match: HTTPRouteMatch) -> tuple[int, int, bool, int, int]:
@@ -30,7 +37,7 @@ def route_match(match: HTTPRouteMatch) -> RouteMatch:
     """The match as Envoy evaluates it: all conditions must hold."""
     headers = [header_matcher(header) for header in match.headers]
     if match.method is not None:
-        headers.insert(0, HeaderMatcher(name=":method", string_match=StringMatcher(exact=match.method)))
+        headers.insert(0, _HeaderMatcher(name=":method", string_match=_StringMatcher(exact=match.method)))
     result = _path(match.path)
     result.headers = headers
     result.query_parameters = [_query_parameter(parameter) for parameter in match.query_params]
@@ -40,26 +47,26 @@ def route_match(match: HTTPRouteMatch) -> RouteMatch:
 def _path(path: HTTPPathMatch) -> RouteMatch:
     match path.type:
         case "Exact":
-            return RouteMatch(path=path.value)
+            return _RouteMatch(path=path.value)
         case "RegularExpression":
-            return RouteMatch(safe_regex=RegexMatcher(regex=path.value))
+            return _RouteMatch(safe_regex=_RegexMatcher(regex=path.value))
         case "PathPrefix":
             # "/pay" means /pay and all below it, but not /payments: Envoy's separated prefix, which takes no final
             # slash. The prefix "/" has nothing to be separated from.
             prefix = path.value.rstrip("/")
-            return RouteMatch(path_separated_prefix=prefix) if prefix else RouteMatch(prefix="/")
+            return _RouteMatch(path_separated_prefix=prefix) if prefix else _RouteMatch(prefix="/")
 
 
 def header_matcher(header: HTTPHeaderMatch) -> HeaderMatcher:
     """A header's match as Envoy evaluates it."""
-    return HeaderMatcher(name=header.name, string_match=_string(header.type, header.value))
+    return _HeaderMatcher(name=header.name, string_match=_string(header.type, header.value))
 
 
 def _query_parameter(parameter: HTTPQueryParamMatch) -> QueryParameterMatcher:
-    return QueryParameterMatcher(name=parameter.name, string_match=_string(parameter.type, parameter.value))
+    return _QueryParameterMatcher(name=parameter.name, string_match=_string(parameter.type, parameter.value))
 
 
 def _string(type: str, value: str) -> StringMatcher:
     if type == "RegularExpression":
-        return StringMatcher(safe_regex=RegexMatcher(regex=value))
-    return StringMatcher(exact=value)
+        return _StringMatcher(safe_regex=_RegexMatcher(regex=value))
+    return _StringMatcher(exact=value)

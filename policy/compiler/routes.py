@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from envoy_data_plane.envoy.config.core.v3 import DataSource
@@ -24,34 +25,87 @@ from policy.compiler.http_filters import per_route
 from policy.compiler.inputs import RoutedHost, RoutedRule
 from policy.compiler.matches import precedence, route_match
 from policy.http_route import HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule
+from xds.encoder import encode
+from xds.messages import unchecked
+from xds.references import references
+from xds.resource import Resource
+from xds.resource_types import ROUTE, ResourceKey
+from xds.wire import length_delimited
 
+_VIRTUAL_HOSTS, _ROUTES = 2, 3  # the numbers of RouteConfiguration's and VirtualHost's fields
 _NO_BACKEND = "no backend: every backendRef of this rule has weight 0, or there is none\n"
 
+_Route = unchecked(Route)
+_RouteAction = unchecked(RouteAction)
+_VirtualHost = unchecked(VirtualHost)
+_WeightedCluster = unchecked(WeightedCluster)
+_WeightedClusterClusterWeight = unchecked(WeightedClusterClusterWeight)
 
-def route_configuration(name: str, hosts: Sequence[RoutedHost]) -> RouteConfiguration:
-    """The route configuration `name` of `hosts`, which are sorted by hostname."""
-    return RouteConfiguration(
-        name=name,
-        virtual_hosts=[
-            VirtualHost(name=host.hostname, domains=[host.hostname, *host.aliases], routes=_routes(host.rules))
-            for host in hosts
-        ],
+
+@dataclass(frozen=True, slots=True)
+class _EncodedRoute:
+    """precedence: what it sorts by among its host's. framed: the field of a VirtualHost."""
+
+    precedence: tuple[object, ...]
+    framed: bytes
+    references: frozenset[ResourceKey]
+
+
+@dataclass(frozen=True, slots=True)
+class _EncodedHost:
+    """framed: the field of a RouteConfiguration."""
+
+    framed: bytes
+    references: frozenset[ResourceKey]
+
+
+def encoded_routes(name: str, hosts: Sequence[RoutedHost], *, origin: Sequence[str] = ()) -> Resource:
+    """The route configuration `name` of `hosts`, which are sorted by hostname, as a resource.
+
+    It is joined from hosts, and they from rules, that are encoded once for as long as they stay as they are: of
+    thousands of routes only the changed one is made anew.
+    """
+    head = encode(RouteConfiguration(name=name))
+    encoded = [_host(host) for host in hosts]
+    return Resource.joined(
+        ROUTE,
+        name,
+        [head, *(host.framed for host in encoded)],
+        references=references(ROUTE, head).union(*(host.references for host in encoded)),
+        origin=origin,
     )
 
 
-def _routes(rules: Sequence[RoutedRule]) -> list[Route]:
-    matches = [
-        (precedence(match), rule, number, match) for rule in rules for number, match in enumerate(rule.rule.matches)
-    ]
-    matches.sort(key=lambda entry: entry[0])  # stable: ties stay in the order of routes, rules and matches
-    return [_route(rule, number, match) for _, rule, number, match in matches]
+def _host(host: RoutedHost) -> _EncodedHost:
+    if "encoded" not in host.kept:
+        entries = [route for rule in host.rules for route in _encoded(rule)]
+        entries.sort(key=lambda route: route.precedence)  # stable: ties stay in the order of routes, rules and matches
+        head = encode(_VirtualHost(name=host.hostname, domains=[host.hostname, *host.aliases]))
+        host.kept["encoded"] = _EncodedHost(
+            length_delimited(_VIRTUAL_HOSTS, b"".join([head, *(route.framed for route in entries)])),
+            frozenset().union(*(route.references for route in entries)),
+        )
+    encoded: _EncodedHost = host.kept["encoded"]
+    return encoded
+
+
+def _encoded(rule: RoutedRule) -> list[_EncodedRoute]:
+    if "encoded" not in rule.kept:
+        encoded = []
+        for number, match in enumerate(rule.rule.matches):
+            framed = length_delimited(_ROUTES, encode(_route(rule, number, match)))
+            alone = length_delimited(_VIRTUAL_HOSTS, framed)  # a configuration of just this route
+            encoded.append(_EncodedRoute(precedence(match), framed, references(ROUTE, alone)))
+        rule.kept["encoded"] = encoded
+    known: list[_EncodedRoute] = rule.kept["encoded"]
+    return known
 
 
 def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
     rule = routed.rule
     edits = header_edits(rule.filters)
     prefix = match.path.value if match.path.type == "PathPrefix" else None
-    route = Route(
+    route = _Route(
         name=names.route(routed.origin, routed.index, number),
         match=route_match(match),
         request_headers_to_add=edits.request_headers_to_add,
@@ -77,12 +131,12 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
 
 
 def _action(rule: HTTPRouteRule, backends: Sequence[Backend]) -> RouteAction:
-    action = RouteAction()
+    action = _RouteAction()
     if len(backends) == 1 and not rule.backend_refs[0].filters:
         action.cluster = names.cluster(backends[0])
     else:
         # A backend of weight 0 stays listed, so its cluster stays warm and traffic can come back to it at once.
-        action.weighted_clusters = WeightedCluster(
+        action.weighted_clusters = _WeightedCluster(
             clusters=[_weighted(ref, backend) for ref, backend in zip(rule.backend_refs, backends, strict=True)]
         )
     action.timeout = _timeout(rule)
@@ -91,7 +145,7 @@ def _action(rule: HTTPRouteRule, backends: Sequence[Backend]) -> RouteAction:
 
 def _weighted(ref: HTTPBackendRef, backend: Backend) -> WeightedClusterClusterWeight:
     edits = header_edits(ref.filters)
-    return WeightedClusterClusterWeight(
+    return _WeightedClusterClusterWeight(
         name=names.cluster(backend),
         weight=ref.weight,
         request_headers_to_add=edits.request_headers_to_add,

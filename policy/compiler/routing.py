@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policy.attachment import ANY_HOST, served_hosts, served_streams
+from policy.attachment import ANY_HOST, served_streams
 from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
-from policy.compiler.http_filters import together
+from policy.compiler.hosts import HostTable
+from policy.compiler.http_filters import together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener, Tls
 from policy.documents import Documents
 from policy.effective import Effective
@@ -20,7 +21,7 @@ from policy.http_route import HTTPRoute
 from policy.identities import Identities, Identity
 from policy.route import BackendObjectReference
 from registry.mesh import Mesh
-from registry.model import Service, ServiceKey
+from registry.model import DocumentKey, Service, ServiceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,19 @@ class RoutedPort:
 class Routing:
     """Resolves what the documents of a mesh say; each route's backends once."""
 
-    def __init__(self, mesh: Mesh, documents: Documents, identities: Identities) -> None:
+    def __init__(
+        self,
+        mesh: Mesh,
+        documents: Documents,
+        identities: Identities,
+        *,
+        tables: dict[str, HostTable] | None = None,
+        changed: Collection[DocumentKey] | None = None,
+    ) -> None:
+        """tables: the hosts of each route configuration, as an earlier mesh left them. changed: the routes that may be
+        others since then; None: all."""
+        self._tables = tables if tables is not None else {}
+        self._changed = changed
         self._mesh = mesh
         self._documents = documents
         self._identities = identities
@@ -56,7 +69,7 @@ class Routing:
             streams: list[str] = []
             if rivals[0].protocol == "HTTP":
                 name = names.listener(gateway.key, port)
-                hosts[name] = self._hosts(gateway, rivals, rivals)
+                hosts[name] = self._hosts(gateway, name, rivals, rivals)
                 chains.append(self._http(gateway, name, rivals, hosts[name]))
             else:
                 for listener in rivals:
@@ -65,7 +78,7 @@ class Routing:
                         continue  # nobody to be: the other listeners of the port go on
                     if listener.is_http:
                         name = names.listener_routes(gateway.key, port, listener.name)
-                        hosts[name] = self._hosts(gateway, [listener], rivals)
+                        hosts[name] = self._hosts(gateway, name, [listener], rivals)
                         chains.append(self._http(gateway, name, [listener], hosts[name], certificates))
                     else:
                         for route, chain in self._streams(gateway, listener, rivals, certificates):
@@ -132,25 +145,29 @@ class Routing:
         return tuple(self.backend(ref.namespace or route.key.namespace, ref.name) for ref in refs)
 
     def _hosts(
-        self, gateway: Gateway, listeners: Sequence[Listener], rivals: Sequence[Listener]
+        self, gateway: Gateway, name: str, listeners: Sequence[Listener], rivals: Sequence[Listener]
     ) -> tuple[RoutedHost, ...]:
+        """The hosts of the route configuration `name`."""
+        table, changed = self._tables.get(name), self._changed
+        if table is None or changed is None or not table.is_for(gateway):
+            table = self._tables[name] = HostTable(gateway, listeners, rivals)
+            changed = [route.key for route in self._documents.routes_of(gateway)]
+        table.update(self._documents, changed, lambda route, listener: self._rules(gateway, listener, route))
+        return table.hosts
+
+    def _rules(self, gateway: Gateway, listener: Listener, route: HTTPRoute | GRPCRoute) -> tuple[RoutedRule, ...]:
         attachments = self._documents.attachments
-        hosts = []
-        for host in served_hosts(self._documents, gateway, listeners, rivals=rivals):
-            rules = [
-                RoutedRule(
-                    route,
-                    index,
-                    backends,
-                    attachments.on_rule(gateway.key, host.listener.name, route.key, route.rule_names[index]),
-                    mirrors,
-                    any(self.is_external(backend) for backend in backends),
-                )
-                for route in host.routes
-                for index, (backends, mirrors) in enumerate(self.rules(route))
-            ]
-            hosts.append(RoutedHost(host.hostname, tuple(rules)))
-        return tuple(hosts)
+        return tuple(
+            RoutedRule(
+                route,
+                index,
+                backends,
+                attachments.on_rule(gateway.key, listener.name, route.key, route.rule_names[index]),
+                mirrors,
+                any(self.is_external(backend) for backend in backends),
+            )
+            for index, (backends, mirrors) in enumerate(self.rules(route))
+        )
 
     def _http(
         self,
@@ -163,7 +180,7 @@ class Routing:
         return HttpListener(
             name=name,
             policies=self._documents.attachments.on_listeners(gateway.key, (listener.name for listener in listeners)),
-            asked=together(rule for host in hosts for rule in host.rules),
+            asked=together_of(hosts),
             server_names=_server_names(listeners[0].hostname) if certificates else (),
             certificates=certificates,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from policy.backends import Backend
-from policy.compiler.http_filters import together
+from policy.compiler.http_filters import together, together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener
 from policy.compiler.names import sidecar_group
 from policy.compiler.routing import RoutedPort, Routing
@@ -61,7 +61,7 @@ def _outbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> Route
             key=lambda host: host.hostname,
         )
     )
-    http = HttpListener(name, NOTHING, together(rule for host in hosts for rule in host.rules))
+    http = HttpListener(name, NOTHING, together_of(hosts))
     return RoutedPort(BoundPort(name, (outbound.address,), outbound.port, (http,)), {name: hosts})
 
 
