@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard protos/apg/*/v*/*.proto)
 
-.PHONY: help demo test check proto protoc proto-check format lock bench picture clean
+.PHONY: help demo test check proto protoc proto-check format lock bench bench-xds picture clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -43,6 +43,9 @@ lock: $(BIN)/.dev-ready  ## Pin all dependencies anew
 
 picture: $(BIN)/.run-ready  ## Draw docs/demo.svg from a real run of the demo
 	$(BIN)/python -m controlplane.demo.picture docs/demo.svg
+
+bench-xds: $(BIN)/.dev-ready  ## Measure the xDS fan-out, beside go-control-plane where Go is installed
+	$(BIN)/python -m benchmarks fanout --json bench-xds.json
 
 bench: $(BIN)/.dev-ready  ## Run the benchmarks
 	$(BIN)/python -m benchmarks propagation
