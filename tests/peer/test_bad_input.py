@@ -36,7 +36,7 @@ async def admin(tmp_path: Path) -> AsyncIterator[str]:
 CASES = {
     "unknown kind": (
         GOOD.replace("kind: HTTPRoute", "kind: HttpRoutes"),
-        'document 2: kind: got the text "HttpRoutes", want one of Gateway, HTTPRoute, ',
+        "TimeoutPolicy; did you mean HTTPRoute?",
     ),
     "unknown version": (
         GOOD.replace("networking.k8s.io/v1", "networking.k8s.io/v1beta9", 1),
@@ -50,7 +50,7 @@ CASES = {
     "unknown field": (
         GOOD.replace("backendRefs:", "backendRef:"),
         "HTTPRoute default/payment: spec.rules[0].backendRef: got a field that does not exist, "
-        "want one of name, matches, filters, backendRefs, timeouts; did you mean backendRefs?",
+        "want one of name, matches, filters, backendRefs, timeouts, retry, sessionPersistence; did you mean backendRefs?",
     ),
     "missing field": (
         GOOD.replace("metadata: {name: payment}", "metadata: {}"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
 
 from policy.compiler.compiler import Compiler
+from policy.compiler.endpoints import load_assignment
 from policy.validation import validate
 from tests.examples import AllIdentities, Example, examples, mesh_of_examples, with_documents
 from tests.verdicts import verdict
+from xds.resource import Resource
+from xds.snapshot import Snapshot
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=str)
@@ -20,17 +24,10 @@ async def test_an_example_applies_and_envoy_would_take_it(example: Example) -> N
 
 
 async def test_a_verdict_can_be_a_refusal() -> None:
-    """Envoy's own rules about a regular expression stand for all that only Envoy can know."""
-    text = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {name: cart}
-spec:
-  parentRefs: [{name: edge}]
-  rules:
-    - matches: [{path: {type: RegularExpression, value: '/(?=cart)'}}]
-      backendRefs: [{name: cart}]
-"""
-    mesh = with_documents(mesh_of_examples(), text)
-    [snapshot] = Compiler().compile(mesh).values()
-    assert "invalid perl operator" in await verdict(snapshot)
+    """A cluster that says it is of EDS, and not where EDS is: only Envoy looks at that."""
+    broken = Snapshot.of([Resource.of(Cluster(name="broken", type=ClusterDiscoveryType.EDS)), *_endpoints("broken")])
+    assert "cannot create an EDS cluster without an EDS config" in await verdict(broken)
+
+
+def _endpoints(name: str) -> list[Resource]:
+    return [Resource.of(load_assignment(name, ()))]
