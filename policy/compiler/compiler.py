@@ -239,9 +239,9 @@ class Compiler:
         return self._made((name, certificate), origins, partial(certificate_secret, name, certificate))
 
     def _made(self, key: Hashable, origin: tuple[str, ...], make: Callable[[], Message]) -> Resource:
-        known = self._resources.get(key)
+        known = self._resources.get((key, origin))
         if known is None:
-            known = self._resources[key] = Resource.of(make(), origin=origin)
+            known = self._resources[key, origin] = Resource.of(make(), origin=origin)
         return known
 
 

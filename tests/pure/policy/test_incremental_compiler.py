@@ -27,6 +27,7 @@ from registry.model import (
     ServiceKey,
     labels,
 )
+from tests.examples import examples, mesh_of_examples
 from tests.meshes import documents, gateway, route
 from tests.pure.policy.test_compiler import mesh, service
 from xds.resource_types import RESOURCE_TYPES
@@ -238,3 +239,32 @@ def test_a_mesh_knows_what_differs_from_its_relatives() -> None:
     for number in range(100):
         far = far.after([Change(None, Service("a", str(number)))])
     assert far.changed_since(parent) is None
+
+
+SHOWN: list[Item] = [
+    document.to_document()
+    for example in examples()
+    for document in read_documents(example.text.encode(), source=str(example))
+]
+MOVING: list[Item] = [
+    Endpoint("default", name, f"10.9.0.{number}", 8080, labels({"version": version, "zone": version}))
+    for name in ("payment", "cart")
+    for number, version in enumerate(("v1", "v2", "v3"), start=1)
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.booleans(), st.one_of(st.sampled_from(SHOWN), st.sampled_from(MOVING))), min_size=1, max_size=15
+    )
+)
+def test_so_it_does_with_all_kinds_that_the_docs_show(steps: list[tuple[bool, Item]]) -> None:
+    compiler = Compiler()
+    now = mesh_of_examples()
+    compiler.compile(now)
+    for put, item in steps:
+        before, after = held(now, item.key), item if put else None
+        if before != after:
+            now = now.after([Change(before, after)])
+            assert content(compiler.compile(now)) == content(Compiler().compile(now))
