@@ -22,11 +22,13 @@ from policy.compiler.http_filters import needs
 from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.load_balancing import locality_weights
+from policy.compiler.patches import patched, patches_of
 from policy.compiler.routes import route_configuration
 from policy.compiler.routing import RoutedPort, Routing
 from policy.compiler.sidecars import sidecar_ports
 from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
+from policy.envoy_patch import EnvoyPatch
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
 from policy.identities import Identities, NoIdentities, secret_of
@@ -47,12 +49,18 @@ class Compiler:
     take turns.
     """
 
-    def __init__(self, identities: Identities | None = None) -> None:
-        """identities: where certificates come from; without, listeners that need any are left out."""
+    def __init__(self, identities: Identities | None = None, *, patches: bool = False) -> None:
+        """identities: where certificates come from; without, listeners that need any are left out. patches: whether
+        EnvoyPatches have an effect."""
+        self._patches = patches
         self._identities = identities if identities is not None else NoIdentities()
         self._generation = 0
         self._resources: dict[Hashable, tuple[int, Resource]] = {}
         self._snapshots: dict[str, deque[Snapshot]] = {}
+
+    @property
+    def patches(self) -> bool:
+        return self._patches
 
     @property
     def identities(self) -> Identities:
@@ -68,13 +76,24 @@ class Compiler:
         snapshots = {}
         for gateway in documents.all(Gateway):
             group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(gateway.key), routing.ports(gateway)))
+            made = self._group(routing, str(gateway.key), routing.ports(gateway))
+            snapshots[group] = self._snapshot(group, self._patched(documents, group, made))
         for sidecar in documents.all(Sidecar):
             group = names.sidecar_group(sidecar.key)
-            ports = sidecar_ports(routing, documents, sidecar)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(sidecar.key), ports))
+            made = self._group(routing, str(sidecar.key), sidecar_ports(routing, documents, sidecar))
+            snapshots[group] = self._snapshot(group, self._patched(documents, group, made))
         self._forget()
         return MappingProxyType(snapshots)
+
+    def _patched(self, documents: Documents, group: str, resources: Iterable[Resource]) -> Iterable[Resource]:
+        patches = patches_of(documents, group) if self._patches else ()
+        return patched(resources, patches, self._remembered_patch) if patches else resources
+
+    def _remembered_patch(
+        self, resource: Resource, patches: tuple[EnvoyPatch, ...], make: Callable[[], Message]
+    ) -> Resource:
+        key = ("patched", resource.key, resource.version, resource.origin, patches)
+        return self._made(key, (*resource.origin, *(str(patch.key) for patch in patches)), make)
 
     def _snapshot(self, group: str, resources: Iterable[Resource]) -> Snapshot:
         """The group's snapshot, as a change of its last one."""
