@@ -110,7 +110,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         identities = FileIdentities(config.certificates) if config.certificates is not None else None
         if identities is not None:
             identities.reload()
-        cache, fleet, events, compiler = SnapshotCache(), Fleet(), EventBus(), Compiler(identities)
+        cache, fleet, events = SnapshotCache(), Fleet(), EventBus()
+        compiler = Compiler(identities, patches=config.envoy_patches)
 
         def tell(what: Revision | Published | FleetEvent) -> None:
             if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody

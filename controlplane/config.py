@@ -38,6 +38,7 @@ class Config:
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
     check: who has to take a change before it is committed: "none" (we alone), or "envoy" (a real one, too).
+    envoy_patches: whether EnvoyPatch documents are taken, and have an effect.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
     """
 
@@ -65,6 +66,7 @@ class Config:
     ollama_timeout: float = 30.0
     load_report_interval: float = 10.0
     check: str = "none"
+    envoy_patches: bool = False
     debounce_ms: int = 5
     debounce_ceiling_ms: int = 100
     log_level: str = "info"

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from policy.attached import AttachedPolicy
 from policy.effective import Attachments
+from policy.envoy_patch import EnvoyPatch
 from policy.gateway import Gateway
 from policy.kinds import POLICY_KINDS, ROUTE_KINDS, typed
 from policy.reference_grant import Grants, ReferenceGrant
@@ -89,8 +90,8 @@ class Documents:
 
     @cached_property
     def attachments(self) -> Attachments:
-        """The attached policies by what they are attached to."""
-        return Attachments(self.policies)
+        """The attached policies by what they are attached to; without patches, which are for what all these come to."""
+        return Attachments(policy for policy in self.policies if not isinstance(policy, EnvoyPatch))
 
     @cached_property
     def grants(self) -> Grants:

@@ -14,6 +14,7 @@ from policy.backend_policy import BackendPolicy
 from policy.backend_tls import BackendTLSPolicy
 from policy.cache_policy import CachePolicy
 from policy.compression_policy import CompressionPolicy
+from policy.envoy_patch import EnvoyPatch
 from policy.external_service import ExternalService
 from policy.fault_policy import FaultPolicy
 from policy.gateway import Gateway
@@ -53,6 +54,7 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     BackendPolicy,
     CachePolicy,
     CompressionPolicy,
+    EnvoyPatch,
     FaultPolicy,
     RetryPolicy,
     TelemetryPolicy,

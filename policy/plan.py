@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from policy.compiler.compiler import Compiler
-from policy.errors import PolicyError
+from policy.compiler.patches import effect_findings, switch_findings
+from policy.documents import Documents
+from policy.errors import PolicyError, Problem
 from policy.validation import validate
 from registry.mesh import Mesh
 from registry.model import Change
@@ -67,15 +69,21 @@ def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler, now: date
             that refer to what would be gone.
     """
     after = mesh.after(changes)
-    findings = validate(after, changed={change.key for change in changes}, identities=compiler.identities, now=now)
-    if findings.problems:
-        raise PolicyError(findings.problems)
+    changed, documents = {change.key for change in changes}, Documents.of(after)
+    findings = validate(after, changed=changed, identities=compiler.identities, now=now)
+    switched = tuple(switch_findings(documents, allowed=compiler.patches, changed=changed))
+    refused = [finding for finding in switched if isinstance(finding, Problem)]
+    if findings.problems or refused:
+        raise PolicyError([*findings.problems, *refused])
     before, snapshots = compiler.compile(mesh), compiler.compile(after)
+    warnings = [finding for finding in switched if isinstance(finding, str)]
+    if compiler.patches:
+        warnings.extend(effect_findings(documents, snapshots))
     return Plan(
         base_revision=mesh.revision,
         changes=tuple(changes),
         resources=tuple(_diff(before, snapshots)),
-        warnings=findings.warnings,
+        warnings=(*findings.warnings, *warnings),
         after=after,
         snapshots=snapshots,
     )

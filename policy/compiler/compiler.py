@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from betterproto2 import Message
 
@@ -28,11 +28,13 @@ from policy.compiler.http_filters import needs
 from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedHost, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
 from policy.compiler.load_balancing import locality_weights
+from policy.compiler.patches import patched, patches_of
 from policy.compiler.routes import encoded_routes
 from policy.compiler.routing import RoutedPort, Routing
 from policy.compiler.sidecars import sidecar_ports
 from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
+from policy.envoy_patch import EnvoyPatch
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
 from policy.identities import CertificateChain, Identities, Identity, NoIdentities, TrustBundle, secret_of
@@ -81,11 +83,20 @@ class _Last:
 class Compiler:
     """Compiles mesh after mesh; what they have in common is made once."""
 
-    def __init__(self, identities: Identities | None = None) -> None:
-        """identities: where certificates come from; without, listeners that need any are left out."""
+    def __init__(self, identities: Identities | None = None, *, patches: bool = False) -> None:
+        """identities: where certificates come from; without, listeners that need any are left out. patches: whether
+        EnvoyPatches have an effect."""
+        self._patches = patches
         self._identities = identities if identities is not None else NoIdentities()
         self._resources: WeakValueDictionary[Hashable, Resource] = WeakValueDictionary()
+        self._patched_snapshots: WeakKeyDictionary[Snapshot, dict[tuple[EnvoyPatch, ...], Snapshot]] = (
+            WeakKeyDictionary()
+        )
         self._last: _Last | None = None
+
+    @property
+    def patches(self) -> bool:
+        return self._patches
 
     @property
     def identities(self) -> Identities:
@@ -111,12 +122,14 @@ class Compiler:
             name = names.group(gateway.key)
             is_same = name in now.groups and found is not None and not found.routes
             ports = None if is_same else routing.ports(gateway)
-            snapshots[name] = self._group(now, routing, name, str(gateway.key), ports, found)
+            made = self._group(now, routing, name, str(gateway.key), ports, found)
+            snapshots[name] = self._patched(documents, name, made)
         for sidecar in documents.all(Sidecar):
             name = names.sidecar_group(sidecar.key)
             is_same = name in now.groups and found is not None and not _reaches(found, called, sidecar)
             ports = None if is_same else sidecar_ports(routing, documents, sidecar)
-            snapshots[name] = self._group(now, routing, name, str(sidecar.key), ports, found)
+            made = self._group(now, routing, name, str(sidecar.key), ports, found)
+            snapshots[name] = self._patched(documents, name, made)
         for name in now.groups.keys() - snapshots.keys():
             del now.groups[name]
         self._last = now
@@ -131,6 +144,25 @@ class Compiler:
         if changed is None:
             return None
         return dirt(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
+
+    def _patched(self, documents: Documents, group: str, made: Snapshot) -> Snapshot:
+        """The group's snapshot with its EnvoyPatches merged in. The same of the same is the identical one."""
+        patches = patches_of(documents, group) if self._patches else ()
+        if not patches:
+            return made
+        known = self._patched_snapshots.setdefault(made, {})
+        if patches not in known:
+            resources = [resource for type in made.types for resource in made.resources(type).values()]
+            after = patched(resources, patches, self._remembered_patch)
+            known.clear()  # those of other patches are gone for good, as a rule
+            known[patches] = made.replace(put=[each for each in after if made.get(*each.key) is not each])
+        return known[patches]
+
+    def _remembered_patch(
+        self, resource: Resource, patches: tuple[EnvoyPatch, ...], make: Callable[[], Message]
+    ) -> Resource:
+        origin = _distinct(*resource.origin, *(str(patch.key) for patch in patches))
+        return self._made(("patched", resource.key, resource.version, patches), origin, make)
 
     def _group(
         self,

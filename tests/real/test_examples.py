@@ -19,7 +19,7 @@ async def test_an_example_applies_and_envoy_would_take_it(example: Example) -> N
     mesh = with_documents(mesh_of_examples(), example.text)
     identities = AllIdentities()
     assert validate(mesh, identities=identities).problems == ()
-    for snapshot in Compiler(identities).compile(mesh).values():
+    for snapshot in Compiler(identities, patches=True).compile(mesh).values():
         assert await verdict(snapshot) == ""
 
 
