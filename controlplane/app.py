@@ -49,6 +49,7 @@ from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.flow import Flow
 from xds.garbage import collect_rarely
 from xds.listening import Transport
+from xds.quota_serving import QuotaService
 from xds.server import AdsServer
 
 _log = logging.getLogger("apg")
@@ -80,6 +81,7 @@ class ControlPlane:
     fleet: Fleet
     events: EventBus
     telemetry: Telemetry
+    quotas: QuotaService
 
 
 async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -146,11 +148,12 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
         telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
+        quotas = QuotaService()
         status = ClientStatus(fleet).handler()
         ads = AdsServer(
             cache,
             fleet,
-            beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())),
+            beside=(*telemetry.handlers(), quotas.handler(), *((status,) if config.xds_status else ())),
             transport=Transport(config.xds_transport),
             flow=Flow(
                 max_age=timedelta(seconds=config.xds_max_age) if config.xds_max_age else None,
@@ -200,7 +203,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     metrics=await _start_web(metrics, "metrics", config.metrics_address),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
-                yield ControlPlane(addresses, operations, fleet, events, telemetry)
+                yield ControlPlane(addresses, operations, fleet, events, telemetry, quotas)
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup(), metrics.cleanup())

@@ -80,7 +80,7 @@ class RateLimitPolicySpec(AttachedSpec):
     """All limits hold together. scope: whose requests are counted together: one proxy's, those of all proxies of the
     Gateway, each keeping to a share of its own, or those of all who ask the same `service`."""
 
-    scope: Literal["Proxy", "Service"] = "Proxy"
+    scope: Literal["Proxy", "Fleet", "Service"] = "Proxy"
     limits: Annotated[tuple[RequestLimit, ...], LIST, Field(min_length=1, max_length=16)]
     service: RateLimitService | None = None
 
@@ -93,6 +93,8 @@ class RateLimitPolicySpec(AttachedSpec):
             raise ValueError("a service beside scope: Service, and only there")
         if self.scope == "Service":
             self._known_to_a_service()
+        if self.scope == "Fleet" and (len(self.limits) > 1 or self.limits[0].each is not None):
+            raise ValueError("one limit, without each, with scope: Fleet: a service counts clients for all proxies")
         return self
 
     def _known_to_a_service(self) -> None:

@@ -39,6 +39,7 @@ ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (
 CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], None], ...] = (
     authorization.on_connection_manager,
     geography.on_connection_manager,
+    rate_limits.on_connection_manager,
     timeouts.on_connection_manager,
     telemetry.on_connection_manager,
 )

@@ -48,6 +48,7 @@ class Place(enum.IntEnum):
     AUTHENTICATION = 40
     EXTERNAL_AUTHORIZATION = 45  # after what can refuse without asking anybody
     AUTHORIZATION = 50
+    SHARE = 58  # sees all demand, before other limits hide some
     RATE_LIMIT = 60  # after authentication: limits for each client count by who it is
     FAULT = 70
     COMPRESSION = 80  # outside the cache, which keeps responses as the backend sent them
@@ -165,6 +166,20 @@ _TABLE: tuple[HttpFilter, ...] = (
         rate_limits.asked_of_proxies,
         rate_limits.local_on_route,
         rate_limits.local_in_chain,
+    ),
+    HttpFilter(
+        rate_limits.MARK,
+        Place.SHARE,
+        rate_limits.asked_of_the_fleet,
+        rate_limits.mark_on_route,
+        rate_limits.mark_in_chain,
+    ),
+    HttpFilter(
+        rate_limits.QUOTA,
+        Place.SHARE,
+        rate_limits.asked_of_the_fleet,
+        rate_limits.quota_on_route,
+        rate_limits.quota_in_chain,
     ),
     HttpFilter(
         "envoy.filters.http.ratelimit",

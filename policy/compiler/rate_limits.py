@@ -1,4 +1,5 @@
-"""Rate limits: RateLimitPolicy as Envoy's local_ratelimit filter, and as its ratelimit filter, which asks a service.
+"""Rate limits: RateLimitPolicy as Envoy's local_ratelimit filter; as its ratelimit filter, which asks a service; and as
+its rate_limit_quota filter, which is told each proxy's share of a fleet's limit.
 
 Each limit is a *descriptor* that requests carry: which limit, and, where clients count by themselves, whose request.
 The buckets of local limits stand in the chain: routes of one policy share them, and a changed route does not fill them.
@@ -7,9 +8,20 @@ The buckets of local limits stand in the chain: routes of one policy share them,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
-from envoy_data_plane.envoy.config.core.v3 import ApiVersion, RuntimeFractionalPercent
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation as HeaderMutationRule
+from envoy_data_plane.envoy.config.core.v3 import (
+    ApiVersion,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    RuntimeFractionalPercent,
+    TypedExtensionConfig,
+)
 from envoy_data_plane.envoy.config.ratelimit.v3 import RateLimitServiceConfig
 from envoy_data_plane.envoy.config.route.v3 import (
     FilterConfig,
@@ -20,6 +32,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     RateLimitActionRequestHeaders,
     RateLimitOverride,
     RateLimitOverrideRateLimitOverride,
+    RateLimitXRateLimitOption,
     RouteAction,
 )
 from envoy_data_plane.envoy.config.route.v3 import RateLimit as Descriptor
@@ -28,31 +41,64 @@ from envoy_data_plane.envoy.extensions.common.ratelimit.v3 import (
     RateLimitDescriptorEntry,
     XRateLimitHeadersRfcVersion,
 )
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import (
+    HeaderMutation,
+    HeaderMutationPerRoute,
+    Mutations,
+)
 from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
+from envoy_data_plane.envoy.extensions.filters.http.rate_limit_quota.v3 import (
+    RateLimitQuotaBucketSettings,
+    RateLimitQuotaBucketSettingsDenyResponseSettings,
+    RateLimitQuotaBucketSettingsExpiredAssignmentBehavior,
+    RateLimitQuotaBucketSettingsExpiredAssignmentBehaviorReuseLastAssignment,
+    RateLimitQuotaBucketSettingsNoAssignmentBehavior,
+    RateLimitQuotaFilterConfig,
+)
+from envoy_data_plane.envoy.extensions.filters.http.rate_limit_quota.v3 import (
+    RateLimitQuotaBucketSettingsBucketIdBuilder as BucketIdBuilder,
+)
+from envoy_data_plane.envoy.extensions.filters.http.rate_limit_quota.v3 import (
+    RateLimitQuotaBucketSettingsBucketIdBuilderValueBuilder as ValueBuilder,
+)
 from envoy_data_plane.envoy.extensions.filters.http.ratelimit.v3 import (
     RateLimit,
     RateLimitPerRoute,
     RateLimitXRateLimitHeadersRfcVersion,
 )
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
+from envoy_data_plane.envoy.type.matcher.v3 import HttpRequestHeaderMatchInput
 from envoy_data_plane.envoy.type.metadata.v3 import MetadataKey, MetadataKeyPathSegment
 from envoy_data_plane.envoy.type.v3 import (
     FractionalPercent,
     FractionalPercentDenominatorType,
     HttpStatus,
+    RateLimitStrategy,
+    RateLimitStrategyBlanketRule,
     RateLimitUnit,
     StatusCode,
     TokenBucket,
 )
 from envoy_data_plane.google.protobuf import Any as Packed
+from envoy_data_plane.xds.core.v3 import TypedExtensionConfig as XdsTypedExtensionConfig
+from envoy_data_plane.xds.type.matcher.v3 import Matcher, MatcherOnMatch
 
 from policy.compiler import calls, jwt
-from policy.compiler.inputs import Need, RoutedRule
+from policy.compiler.inputs import HttpListener, Need, RoutedRule
 from policy.rate_limit_policy import EXACT_UNITS, ClientKey, RateLimitPolicy, RateLimitService, RequestLimit
 from registry.model import Protocol
+from xds.encoder import pack
+from xds.quotas import Limit, bucket_name
 
 LIMIT, CLIENT = "limit", "client"
 """The keys of descriptors."""
 
+MARK, QUOTA = "envoy.filters.http.rate_limit_quota/1-bucket", "envoy.filters.http.rate_limit_quota/2-share"
+
+_BUCKET_HEADER = "x-apg-limit"
+_REPORTS = timedelta(seconds=5)
+_REUSED = timedelta(days=7)  # for a proxy that has lost its control plane
+_CONTROL_PLANE = "xds"  # the cluster of envoy/bootstrap.yaml
 _CLIENTS = 10_000
 """How many clients a proxy counts at once; of more, those that have been quiet longest are forgotten."""
 _IPV4, _IPV6 = 32, 64
@@ -60,16 +106,22 @@ _IPV4, _IPV6 = 32, 64
 
 
 class Asked(NamedTuple):
-    """A policy's limits. service: who counts, unless each proxy does."""
+    """A policy's limits. service: who counts, unless each proxy does. fleet: they are all proxies' together."""
 
     policy: str
     home: str
     limits: tuple[RequestLimit, ...]
     service: RateLimitService | None
+    fleet: bool = False
 
 
 def asked_of_proxies(rule: RoutedRule) -> Asked | None:
-    return _asked(rule, "Proxy")
+    """A fleet's limit is also each proxy's: so much it may pass where it has not been told its share."""
+    return _asked(rule, "Proxy") or asked_of_the_fleet(rule)
+
+
+def asked_of_the_fleet(rule: RoutedRule) -> Asked | None:
+    return _asked(rule, "Fleet")
 
 
 def asked_of_a_service(rule: RoutedRule) -> Asked | None:
@@ -80,7 +132,11 @@ def on_action(action: RouteAction, rule: RoutedRule) -> None:
     """The descriptors of local limits."""
     value = asked_of_proxies(rule)
     if value is not None:
-        action.rate_limits = [Descriptor(actions=_actions(value, index)) for index in range(len(value.limits))]
+        # What a proxy has left of a fleet's limit is for nobody to plan with.
+        told = RateLimitXRateLimitOption.OFF if value.fleet else RateLimitXRateLimitOption.UNSPECIFIED
+        action.rate_limits = [
+            Descriptor(actions=_actions(value, index), x_ratelimit_option=told) for index in range(len(value.limits))
+        ]
 
 
 def local_on_route(value: Asked) -> FilterConfig:
@@ -96,7 +152,7 @@ def local_in_chain(values: tuple[Asked, ...]) -> LocalRateLimit:
         filter_enabled=always,
         filter_enforced=always,
         descriptors=[
-            LocalRateLimitDescriptor(entries=entries, token_bucket=_bucket(limit))
+            LocalRateLimitDescriptor(entries=entries, token_bucket=_bucket(limit, fleet=value.fleet))
             for value in values
             for index, limit in enumerate(value.limits)
             for entries in _entries(value, index)
@@ -104,6 +160,63 @@ def local_in_chain(values: tuple[Asked, ...]) -> LocalRateLimit:
         max_dynamic_descriptors=_CLIENTS,
         enable_x_ratelimit_headers=XRateLimitHeadersRfcVersion.DRAFT_VERSION_03,
         rate_limited_as_resource_exhausted=True,
+    )
+
+
+def mark_on_route(value: Asked) -> HeaderMutationPerRoute:
+    """The bucket of the route's requests: quotas know no configuration of routes, but can read headers."""
+    limit = value.limits[0]
+    milliseconds = round(limit.per.total_seconds() * 1_000)
+    bucket = bucket_name(_name(value, 0), Limit(limit.requests, milliseconds, _burst(limit, fleet=True)))
+    header = HeaderValueOption(
+        header=HeaderValue(key=_BUCKET_HEADER, value=bucket),
+        append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    )
+    return HeaderMutationPerRoute(mutations=Mutations(request_mutations=[HeaderMutationRule(append=header)]))
+
+
+def mark_in_chain(values: tuple[Asked, ...]) -> HeaderMutation:
+    return HeaderMutation()
+
+
+def quota_on_route(value: Asked) -> FilterConfig:
+    return FilterConfig(config=Packed())
+
+
+def quota_in_chain(values: tuple[Asked, ...]) -> RateLimitQuotaFilterConfig:
+    """Without its domain, which is the listener's: see `on_connection_manager`."""
+    return _quota("apg")
+
+
+def on_connection_manager(manager: HttpConnectionManager, served: HttpListener) -> None:
+    """Proxies share a limit by listener, as routes share buckets."""
+    for entry in manager.http_filters:
+        if entry.name == QUOTA:
+            entry.typed_config = pack(_quota(served.name))
+
+
+def _quota(domain: str) -> RateLimitQuotaFilterConfig:
+    """Until a proxy is told its share, requests pass, up to the local limit; a share that it was told stays."""
+    pass_all = RateLimitStrategy(blanket_rule=RateLimitStrategyBlanketRule.ALLOW_ALL)
+    bucket = pack(HttpRequestHeaderMatchInput(header_name=_BUCKET_HEADER))
+    name = ValueBuilder(custom_value=TypedExtensionConfig(name="bucket", typed_config=bucket))
+    settings = RateLimitQuotaBucketSettings(
+        bucket_id_builder=BucketIdBuilder(bucket_id_builder={LIMIT: name}),
+        reporting_interval=_REPORTS,
+        no_assignment_behavior=RateLimitQuotaBucketSettingsNoAssignmentBehavior(fallback_rate_limit=pass_all),
+        expired_assignment_behavior=RateLimitQuotaBucketSettingsExpiredAssignmentBehavior(
+            expired_assignment_behavior_timeout=_REUSED,
+            reuse_last_assignment=RateLimitQuotaBucketSettingsExpiredAssignmentBehaviorReuseLastAssignment(),
+        ),
+        deny_response_settings=RateLimitQuotaBucketSettingsDenyResponseSettings(
+            http_status=HttpStatus(code=StatusCode.TooManyRequests)
+        ),
+    )
+    action = XdsTypedExtensionConfig(name="settings", typed_config=pack(settings))
+    return RateLimitQuotaFilterConfig(
+        rlqs_server=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=_CONTROL_PLANE)),
+        domain=domain,
+        bucket_matchers=Matcher(on_no_match=MatcherOnMatch(action=action)),
     )
 
 
@@ -150,7 +263,7 @@ def _asked(rule: RoutedRule, scope: str) -> Asked | None:
     if policy is None or policy.spec.scope != scope:
         return None
     key, spec = policy.key, policy.spec
-    return Asked(f"{key.namespace}/{key.name}", key.namespace, spec.limits, spec.service)
+    return Asked(f"{key.namespace}/{key.name}", key.namespace, spec.limits, spec.service, scope == "Fleet")
 
 
 def _name(value: Asked, index: int) -> str:
@@ -193,12 +306,15 @@ _MASKED = "masked_remote_address"
 """The key that Envoy gives to addresses."""
 
 
-def _bucket(limit: RequestLimit) -> TokenBucket:
-    return TokenBucket(
-        max_tokens=limit.burst if limit.burst is not None else limit.requests,
-        tokens_per_fill=limit.requests,
-        fill_interval=limit.per,
-    )
+def _bucket(limit: RequestLimit, *, fleet: bool) -> TokenBucket:
+    return TokenBucket(max_tokens=_burst(limit, fleet=fleet), tokens_per_fill=limit.requests, fill_interval=limit.per)
+
+
+def _burst(limit: RequestLimit, *, fleet: bool) -> int:
+    """A share that changes comes with a full bucket, so a fleet's buckets are small unless the policy wants others."""
+    if limit.burst is not None:
+        return limit.burst
+    return max(1, round(limit.requests / limit.per.total_seconds())) if fleet else limit.requests
 
 
 def _override(limit: RequestLimit) -> RateLimitOverride:

@@ -8,7 +8,9 @@ import pytest
 
 from tests.compiled import compiled, problem
 from tests.shop import policy
+from xds.quotas import Limit, parsed_bucket
 
+MARK, QUOTA = "envoy.filters.http.rate_limit_quota/1-bucket", "envoy.filters.http.rate_limit_quota/2-share"
 LOCAL, SERVICE = "envoy.filters.http.local_ratelimit", "envoy.filters.http.ratelimit"
 ASKING = "scope: Service, service: {backendRef: {name: auth}}"
 
@@ -74,6 +76,19 @@ def test_a_service_is_told_the_limit_and_fails_closed() -> None:
     assert "default/auth" in made.clusters
 
 
+def test_a_fleets_limit_is_told_by_the_control_plane_and_kept_by_each_proxy_meanwhile() -> None:
+    made = compiled(text("scope: Fleet, limits: [{name: all, requests: 90, per: 1m}]"))
+    assert list(made.chain) == [MARK, QUOTA, LOCAL]
+    assert set(made.on_route) == {MARK, QUOTA, LOCAL}
+    [mutation] = made.on_route[MARK]["mutations"]["request_mutations"]
+    bucket = mutation["append"]["header"]["value"]
+    assert parsed_bucket(bucket) == ("default/test/all", Limit(requests=90, milliseconds=60_000, burst=2))
+    assert mutation["append"]["append_action"] == "OVERWRITE_IF_EXISTS_OR_ADD"
+    assert made.chain[QUOTA]["domain"] == "default/edge/80"
+    [descriptor] = made.chain[LOCAL]["descriptors"]
+    assert descriptor["token_bucket"] == {"max_tokens": 2, "tokens_per_fill": 90, "fill_interval": "60s"}
+
+
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
@@ -88,7 +103,9 @@ def test_a_service_is_told_the_limit_and_fails_closed() -> None:
         ("limits: [{requests: 1, per: 1s, each: {header: 'a b'}}]", 'spec.limits[0].each.header: got the text "a b", want a name of letters'),
         ("limits: [{name: a, requests: 1, per: 1s}, {name: a, requests: 1, per: 1s}]", "spec: got an object, want limits with names of their own, and a is there twice"),
         ("scope: Service, limits: [{requests: 1, per: 1s}]", "spec: got an object, want a service beside scope: Service, and only there"),
-        ("scope: Global, limits: [{requests: 1, per: 1s}]", 'spec.scope: got the text "Global", want Proxy, or Service'),
+        ("scope: Global, limits: [{requests: 1, per: 1s}]", 'spec.scope: got the text "Global", want Proxy, Fleet, or Service'),
+        ("scope: Fleet, limits: [{requests: 1, per: 1s, each: {header: a}}]", "spec: got an object, want one limit, without each, with scope: Fleet: a service counts clients for all proxies"),
+        ("scope: Fleet, limits: [{requests: 1, per: 1s}, {requests: 1, per: 1m}]", "spec: got an object, want one limit, without each, with scope: Fleet"),
         (f"{ASKING}, limits: [{{requests: 1, per: 10s}}]", "spec: got an object, want per as one of 1s, 1m, 1h, 24h with scope: Service, and limits[0] has another"),
         (f"{ASKING}, limits: [{{requests: 1, per: 1s, burst: 2}}]", "spec: got an object, want no burst with scope: Service"),
         ("scope: Service, service: {}, limits: [{requests: 1, per: 1s}]", "spec.service: got an empty object, want one of backendRef, server"),

@@ -28,6 +28,7 @@ from envoy_data_plane.envoy.extensions.transport_sockets.tls import v3 as tls
 from envoy_data_plane.envoy.extensions.upstreams.http import v3 as upstream_http
 from envoy_data_plane.envoy.service.discovery import v3 as discovery
 from envoy_data_plane.envoy.service.load_stats import v3 as load_stats
+from envoy_data_plane.envoy.service.rate_limit_quota import v3 as quota
 from envoy_data_plane.envoy.service.runtime import v3 as runtime
 from envoy_data_plane.envoy.service.status import v3 as status
 from envoy_data_plane.envoy.type import v3 as envoy_type
@@ -35,7 +36,7 @@ from envoy_data_plane.envoy.type.matcher import v3 as matcher
 from envoy_data_plane.google import protobuf, rpc
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from protos.apg.xds.v3 import discovery_pb2, load_stats_pb2, references_pb2, status_pb2
+from protos.apg.xds.v3 import discovery_pb2, load_stats_pb2, rate_limit_quota_pb2, references_pb2, status_pb2
 
 # Both of Envoy's classes for a cluster with a weight have the part that we read.
 STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
@@ -64,6 +65,16 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "SocketAddress": (core.SocketAddress,),
     "Pipe": (core.Pipe,),
     "EnvoyInternalAddress": (core.EnvoyInternalAddress,),
+    # rate_limit_quota.proto
+    "BucketId": (quota.BucketId,),
+    "RateLimitQuotaUsageReports": (quota.RateLimitQuotaUsageReports,),
+    "BucketQuotaUsage": (quota.RateLimitQuotaUsageReportsBucketQuotaUsage,),
+    "RateLimitQuotaResponse": (quota.RateLimitQuotaResponse,),
+    "BucketAction": (quota.RateLimitQuotaResponseBucketAction,),
+    "QuotaAssignmentAction": (quota.RateLimitQuotaResponseBucketActionQuotaAssignmentAction,),
+    "AbandonAction": (quota.RateLimitQuotaResponseBucketActionAbandonAction,),
+    "RateLimitStrategy": (envoy_type.RateLimitStrategy,),
+    "TokenBucket": (envoy_type.TokenBucket,),
     # status.proto
     "ClientStatusRequest": (status.ClientStatusRequest,),
     "ClientStatusResponse": (status.ClientStatusResponse,),
@@ -132,6 +143,7 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "google.protobuf.Duration": (protobuf.Duration,),
     "google.protobuf.Struct": (protobuf.Struct,),
     "google.protobuf.Timestamp": (protobuf.Timestamp,),
+    "google.protobuf.UInt32Value": (protobuf.UInt32Value,),
 }
 OF_ANY_KIND = {"Present", "UnsupportedMatcher"}  # stand for every message
 
@@ -153,7 +165,7 @@ def descriptors(module: ModuleType) -> list[Descriptor]:
     return list(module.DESCRIPTOR.message_types_by_name.values())
 
 
-MODULES = (discovery_pb2, load_stats_pb2, references_pb2, status_pb2)
+MODULES = (discovery_pb2, load_stats_pb2, rate_limit_quota_pb2, references_pb2, status_pb2)
 OURS = {descriptor.name: descriptor for module in MODULES for descriptor in descriptors(module)}
 PAIRS = [
     pytest.param(OURS[name], cls, id=f"{name}-{cls.__name__}")
