@@ -27,6 +27,8 @@ from controlplane.certificates import FileIdentities
 from controlplane.config import Config
 from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
+from controlplane.metrics import Metrics
+from controlplane.metrics import application as metrics_application
 from controlplane.operations import Operations
 from controlplane.proxy import find_envoy
 from controlplane.reconciler import Reconciler
@@ -45,6 +47,7 @@ from xds.client_status import CSDS, ClientStatus
 from xds.errors import XdsError
 from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.flow import Flow
+from xds.garbage import collect_rarely
 from xds.listening import Transport
 from xds.server import AdsServer
 
@@ -65,6 +68,7 @@ class Addresses:
     xds: str
     admin: str
     console: str | None = None
+    metrics: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = N
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(config) as control_plane:
+        collect_rarely()
         if ready is not None:
             ready(control_plane.addresses)
         await stop.wait()
@@ -166,6 +171,20 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             application(lambda: view(operations, fleet, published_revision=reconciler.published_revision)),
             access_log=None,
         )
+        metrics = web.AppRunner(
+            metrics_application(
+                Metrics(
+                    cache=cache,
+                    fleet=fleet,
+                    telemetry=telemetry,
+                    gate=lambda: ads.gate,
+                    revision=lambda: operations.mesh.revision,
+                    published_revision=lambda: reconciler.published_revision,
+                ),
+                token=config.metrics_token,
+            ),
+            access_log=None,
+        )
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(reconciler.run())]
             if identities is not None:
@@ -176,13 +195,14 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                 addresses = Addresses(
                     xds=_with_port(config.xds_address, xds_port),
                     admin=_with_port(config.admin_address, admin_port),
-                    console=await _start_console(console, config),
+                    console=await _start_web(console, "console", config.console_address),
+                    metrics=await _start_web(metrics, "metrics", config.metrics_address),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
                 yield ControlPlane(addresses, operations, fleet, events, telemetry)
             finally:
                 await health.enter_graceful_shutdown()
-                await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup())
+                await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup(), metrics.cleanup())
                 for loop in loops:
                     loop.cancel()
 
@@ -230,20 +250,19 @@ async def _start_xds(server: AdsServer, config: Config) -> int:
         raise StartError(f"{error} (--xds-address)") from error
 
 
-async def _start_console(runner: web.AppRunner, config: Config) -> str | None:
-    """The address of the console, if there is to be one."""
-    if config.console_address is None:
+async def _start_web(runner: web.AppRunner, name: str, address: str | None) -> str | None:
+    """The address where it listens, if it is to."""
+    if address is None:
         return None
-    host, _, port = config.console_address.rpartition(":")
+    host, _, port = address.rpartition(":")
     await runner.setup()
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port)).start()
     except OSError as error:
         raise StartError(
-            f"console address {config.console_address}: cannot listen there: want a free port of this machine "
-            "(--console-address)"
+            f"{name} address {address}: cannot listen there: want a free port of this machine (--{name}-address)"
         ) from error
-    return _with_port(config.console_address, runner.addresses[0][1])
+    return _with_port(address, runner.addresses[0][1])
 
 
 def _with_port(address: str, port: int) -> str:

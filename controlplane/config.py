@@ -32,6 +32,8 @@ class Config:
     xds_max_streams, xds_max_streams_per_node: how many streams there may be.
     xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     certificates: a folder of certificates for listeners and services, NAMESPACE/NAME/{tls.crt, tls.key, ca.crt}.
+    metrics_address: where Prometheus asks for the process's own metrics; None for nowhere.
+    metrics_token_file: whoever asks must know the token in it.
     console_address: where the web page is; None for none.
     ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
@@ -54,6 +56,8 @@ class Config:
     admin_tls_cert: Path | None = None
     admin_tls_key: Path | None = None
     console_address: str | None = None
+    metrics_address: str | None = None
+    metrics_token_file: Path | None = None
     state: Path = Path(".apg/mesh.db")
     certificates: Path | None = None
     ollama_host: str | None = None
@@ -65,10 +69,11 @@ class Config:
     debounce_ceiling_ms: int = 100
     log_level: str = "info"
     admin_token: str | None = field(default=None, repr=False, init=False)
+    metrics_token: str | None = field(default=None, repr=False, init=False)
 
     def __post_init__(self) -> None:
         """Raises ConfigError."""
-        for name in ("xds_address", "admin_address", "console_address"):
+        for name in ("xds_address", "admin_address", "console_address", "metrics_address"):
             if (address := getattr(self, name)) is not None:
                 _address(name, address)
         _pair("xds_tls_cert", self.xds_tls_cert, "xds_tls_key", self.xds_tls_key)
@@ -100,7 +105,9 @@ class Config:
                 f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"
             )
         if self.admin_token_file is not None:
-            object.__setattr__(self, "admin_token", _token(self.admin_token_file))
+            object.__setattr__(self, "admin_token", _token("admin_token_file", self.admin_token_file))
+        if self.metrics_token_file is not None:
+            object.__setattr__(self, "metrics_token", _token("metrics_token_file", self.metrics_token_file))
         self._refuse_open_doors()
 
     def _refuse_open_doors(self) -> None:
@@ -115,6 +122,11 @@ class Config:
             raise ConfigError(
                 f"console_address: got {self.console_address}, which others can reach; "
                 "want a loopback address: the console knows no users yet"
+            )
+        if self.metrics_address is not None and not _is_loopback(self.metrics_address) and self.metrics_token is None:
+            raise ConfigError(
+                f"metrics_address: got {self.metrics_address}, which others can reach; "
+                "want metrics_token_file with it, or a loopback address"
             )
         if not _is_loopback(self.xds_address) and self.xds_tls_cert is None and not self.xds_plaintext:
             raise ConfigError(
@@ -232,13 +244,13 @@ def _pair(one_name: str, one: object, other_name: str, other: object) -> None:
         raise ConfigError(f"{given}: got it without {lacking}, want both or neither")
 
 
-def _token(path: Path) -> str:
+def _token(name: str, path: Path) -> str:
     try:
         mode, token = path.stat().st_mode, path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"admin_token_file: {path}: {error}: want a readable text file") from error
+        raise ConfigError(f"{name}: {path}: {error}: want a readable text file") from error
     if mode & 0o077:
-        raise ConfigError(f"admin_token_file: {path} can be read by others (mode {mode & 0o777:o}): want mode 600")
+        raise ConfigError(f"{name}: {path} can be read by others (mode {mode & 0o777:o}): want mode 600")
     if len(token) < _MIN_TOKEN or not token.isascii() or any(character.isspace() for character in token):
-        raise ConfigError(f"admin_token_file: {path}: want {_MIN_TOKEN} or more ASCII characters without spaces")
+        raise ConfigError(f"{name}: {path}: want {_MIN_TOKEN} or more ASCII characters without spaces")
     return token

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime
 from typing import Any
 
@@ -129,6 +130,8 @@ def _type_status(item: TypeStatus) -> pb.TypeStatus:
         sent_version=item.sent,
         acked_version=item.accepted,
     )
+    if item.in_flight_since is not None:
+        message.unanswered_seconds = max(0.0, time.monotonic() - item.in_flight_since)
     if item.nacked is not None:
         message.nack_version = item.nacked.version
         message.nack_reason = item.nacked.reason

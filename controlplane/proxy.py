@@ -33,7 +33,11 @@ _POLL = 0.02  # seconds; Envoy starts in some 100 ms
 # Nothing here hands sockets from one Envoy to the next, so none needs shared memory, nor a base id to find it by.
 # A changed listener is a new listener: by default connections may stay with the old one, and its rules, for 10 minutes,
 # and only grow likelier to be asked to go. Here each is asked to by its next answer, and none stays beyond 30 s.
-_FLAGS = ("--disable-hot-restart", "--drain-time-s", "30", "--drain-strategy", "immediate")
+# A line of a log is there within a second. Envoy's ten are long for whoever follows one.
+_FLAGS = (
+    *("--disable-hot-restart", "--drain-time-s", "30", "--drain-strategy", "immediate"),
+    *("--file-flush-interval-msec", "1000"),
+)
 
 
 def find_envoy(explicit: Path | None = None) -> Path:

@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from policy.cache_policy import CachePolicy
 from policy.documents import Documents
 from policy.effective import Effective
+from policy.external_service import ExternalService
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute, HTTPRouteRule
 from policy.retry_policy import RetryPolicy
@@ -19,8 +20,9 @@ _SOUND = frozenset({"name", "matches", "backend_refs"})
 _SOUND_OF_A_BACKEND = frozenset({"group", "kind", "namespace", "name", "port", "weight"})
 
 
-def hindrance(rule: HTTPRouteRule, policies: Effective) -> str | None:
-    """What keeps answers to a rule's requests from being cached, in words; None if nothing does."""
+def hindrance(rule: HTTPRouteRule, policies: Effective, *, leaves_mesh: bool) -> str | None:
+    """What keeps answers to a rule's requests from being cached, in words; None if nothing does. leaves_mesh: whether a
+    backend is outside, and to be asked for by its own name."""
     for name in sorted(rule.model_fields_set - _SOUND):
         if getattr(rule, name):
             return f"its {to_camel(name)}"
@@ -28,8 +30,10 @@ def hindrance(rule: HTTPRouteRule, policies: Effective) -> str | None:
         for name in sorted(ref.model_fields_set - _SOUND_OF_A_BACKEND):
             if getattr(ref, name):
                 return f"the {to_camel(name)} of its backendRefs"
+    if leaves_mesh:
+        return "the name of its host outside"
     retry, timeout = policies.one(RetryPolicy), policies.one(TimeoutPolicy)
-    if retry is not None:
+    if retry is not None and retry.spec.retries:
         return f"{retry.key}"
     if timeout is not None and timeout.spec.request is not None:
         return f"the request timeout of {timeout.key}"
@@ -52,7 +56,11 @@ def cache_findings(documents: Documents) -> Iterator[str]:
         for index, rule in enumerate(route.spec.rules):
             policies = documents.attachments.on_rule(gateway.key, listener.name, route.key, rule.name)
             policy = policies.one(CachePolicy)
-            hindered = hindrance(rule, policies)
+            outside = any(
+                documents.get(ExternalService, ref.namespace or route.key.namespace, ref.name) is not None
+                for ref in rule.backend_refs
+            )
+            hindered = hindrance(rule, policies, leaves_mesh=outside)
             if policy is None or hindered is None:
                 continue
             words = (

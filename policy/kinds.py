@@ -26,6 +26,8 @@ from policy.route import Route
 from policy.shapes import BaseDocument
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
+from policy.telemetry_policy import TelemetryPolicy
+from policy.threat_policy import ThreatPolicy
 from policy.timeout_policy import TimeoutPolicy
 from registry.mesh import Mesh
 from registry.model import Document
@@ -53,6 +55,8 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     CompressionPolicy,
     FaultPolicy,
     RetryPolicy,
+    TelemetryPolicy,
+    ThreatPolicy,
     TimeoutPolicy,
 )
 

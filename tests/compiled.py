@@ -41,11 +41,15 @@ class Compiled:
         return HttpConnectionManager.parse(packed.value).to_dict(casing=Casing.SNAKE)
 
     @property
+    def filters(self) -> Mapping[str, Any]:
+        """The configurations of all HTTP filters but the router, which is the last one, in their order."""
+        return {entry["name"]: entry["typed_config"] for entry in self.manager["http_filters"][:-1]}
+
+    @property
     def chain(self) -> Mapping[str, Any]:
-        """The configurations of the HTTP filters that a policy asked for, in their order."""
+        """Those of the filters that are there because a policy asked for them."""
         always = {row.name for row in HTTP_FILTERS if row.constant}
-        filters = self.manager["http_filters"][:-1]  # the last one is the router
-        return {entry["name"]: entry["typed_config"] for entry in filters if entry["name"] not in always}
+        return {name: config for name, config in self.filters.items() if name not in always}
 
     @property
     def route(self) -> Mapping[str, Any]:

@@ -83,6 +83,7 @@ class Shop:
     port: int
     payment: Upstream
     session: aiohttp.ClientSession
+    log: Path
 
     async def apply(self, *texts: str) -> None:
         """Applies documents and returns once Envoy has them."""
@@ -158,4 +159,4 @@ async def running_shop(folder: Path, *, zone: str = "", **settings: Any) -> Asyn
                 _session(timeout) as session,
             ):
                 await mesh.in_sync()
-                yield Shop(mesh, envoy, port, payment, session)
+                yield Shop(mesh, envoy, port, payment, session, folder / "envoy.log")

@@ -27,6 +27,11 @@ def check_name(type: ResourceType, name: str) -> None:
         )
 
 
+def check_version(type: ResourceType, version: str) -> None:
+    if len(version) > MAX_NAME_LENGTH:
+        raise LimitError(f"{type}: got a version of {len(version):,} characters, want at most {MAX_NAME_LENGTH:,}")
+
+
 def check_names(type: ResourceType, *, of_type: int, of_stream: int) -> None:
     if of_type > MAX_NAMES:
         raise LimitError(f"{type}: got {of_type:,} resource names, want at most {MAX_NAMES:,}")

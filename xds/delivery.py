@@ -39,33 +39,41 @@ Delivery: TypeAlias = Pending | Acked | Nacked
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A NACK as it happens."""
+    """A NACK as it happens. `since`: when the response was made, in seconds of the clock that the machine is given."""
 
     type: ResourceType
     nacked: Nacked
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """An ACK as it happens. `names` are the resources that were new to the client."""
+    """An ACK as it happens. `names` are the resources that were new to the client; `since` as for a refusal."""
 
     type: ResourceType
     version: str
     names: tuple[str, ...]
+    since: float
 
 
 @dataclass(frozen=True, slots=True)
 class TypeStatus:
-    """One type on one stream. `subscribed` counts the resources or names that the client asked for; `accepted` is
-    the newest version that it took ("" before the first); `in_sync` says that nothing is waiting, in flight or held
-    back and nothing is refused; `in_flight_since` is when the oldest response without an answer was made, in seconds of
-    the clock that the machine is given."""
+    """One type on one stream.
+
+    subscribed: how many resources or names the client asked for. names: those that it asked for by name.
+    sent, accepted: the newest versions that it was sent and that it took ("" before the first).
+    in_flight_since: when the oldest response without an answer was made. waiting_since: since when an update has been
+    held back. In seconds of the clock that the machine is given (`time.monotonic`, in a server); None if there is none.
+    in_sync: nothing is waiting, in flight or held back, and nothing is refused.
+    """
 
     type: ResourceType
     wildcard: bool
     subscribed: int
+    names: frozenset[str]
     sent: str
     accepted: str
     nacked: Nacked | None
     in_flight_since: float | None
+    waiting_since: float | None
     in_sync: bool

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from sys import intern
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
+from xds.bounds import check_name, check_names, check_version
 from xds.frames import delta_frame, delta_heartbeat, unresolved_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
@@ -15,6 +17,8 @@ from xds.wire import string
 
 class DeltaMachine(Machine[DeltaDiscoveryRequest]):
     """One client's incremental stream."""
+
+    _claims = 0  # names that the client said it holds, and that nobody here knew
 
     def on_request(self, request: DeltaDiscoveryRequest, *, now: float) -> list[Response]:
         """A request: any of subscribing, unsubscribing, an ACK or a NACK. A stale nonce says nothing of a response, but
@@ -30,8 +34,10 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             error = request.error_detail.message or "no reason given"
             refused = request.HasField("error_detail")
             self._settle(subscription, request.response_nonce, error if refused else None)
-        self._unsubscribe(subscription, set(request.resource_names_unsubscribe))
-        self._subscribe(subscription, set(request.resource_names_subscribe), first=first)
+        if request.resource_names_unsubscribe:
+            self._unsubscribe(subscription, set(request.resource_names_unsubscribe))
+        if first or request.resource_names_subscribe:
+            self._subscribe(subscription, set(request.resource_names_subscribe), first=first)
         if first and request.initial_resource_versions:
             self._resume(subscription, request.initial_resource_versions)
         return self._advance(now)
@@ -68,7 +74,9 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             # What was found by an alias is held by its own name, which the client does not ask for again.
             self._check_names(subscription, versions)
             subscription.names.update(versions)
-        for name, version in versions.items():
+        self._check_claims(subscription, versions)
+        for asked, version in versions.items():
+            name = intern(asked)  # see `Subscription.subscribe`
             if not subscription.wants(name):
                 continue
             current = self._snapshot.get(subscription.type, name)
@@ -81,6 +89,20 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             subscription.forced.discard(name)
         subscription.answered = True
 
+    def _check_claims(self, subscription: Subscription, versions: Mapping[str, str]) -> None:
+        """What the client says it holds costs memory, too, where it is not what the snapshot has anyway."""
+        known = self._snapshot.resources(subscription.type)
+        unknown = [name for name in versions if name not in known]
+        for name in unknown:
+            check_name(subscription.type, name)
+        for version in versions.values():
+            check_version(subscription.type, version)
+        self._claims += len(unknown)
+        check_names(subscription.type, of_type=len(unknown), of_stream=self._claims)
+
+    def _recognise(self, subscription: Subscription) -> None:
+        """Resource by resource, this happens anyway."""
+
     @property
     def _one_at_a_time(self) -> bool:
         return False
@@ -89,15 +111,22 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
         return True
 
     def _assemble(self, subscription: Subscription, changed: Mapping[str, Resource], removed: Names) -> Assembled:
-        version = self._snapshot.version(subscription.type)
-        if subscription.type.on_demand:
-            frames, gone = _by_alias(subscription, changed, removed)
-        else:
-            frames, gone = [delta_frame(resource) for _, resource in sorted(changed.items())], removed
-        payload = b"".join(
-            (string(1, version), *frames, string(4, subscription.type.type_url), *(string(6, name) for name in gone))
-        )
-        return version, payload
+        """Put together once for all streams that are sent the same of a snapshot."""
+        snapshot, type = self._snapshot, subscription.type
+        version = snapshot.version(type)
+
+        def payload() -> bytes:
+            if type.on_demand:
+                frames, gone = _by_alias(subscription, changed, removed)
+            else:
+                frames, gone = [delta_frame(resource) for _, resource in sorted(changed.items())], removed
+            return b"".join(
+                (string(1, version), *frames, string(4, type.type_url), *(string(6, name) for name in gone))
+            )
+
+        resources = snapshot.resources(type)
+        is_common = not type.on_demand and all(resources.get(name) is sent for name, sent in changed.items())
+        return version, snapshot.shared((type, frozenset(changed), removed), payload) if is_common else payload()
 
     def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
         version = subscription.accepted_version

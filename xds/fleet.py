@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from xds.bell import Bell
 from xds.delivery import Acceptance, Refusal, TypeStatus
 from xds.history import Record
+from xds.machine import Response
+from xds.meters import Meters, labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,6 +72,14 @@ class Refused:
 FleetEvent: TypeAlias = Connected | Disconnected | Accepted | Refused
 
 
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """All connected clients as they stand, sorted by node id. `number` grows with every change."""
+
+    number: int
+    clients: tuple[ClientStatus, ...]
+
+
 class Connection(Protocol):
     """A client's stream, to be asked about it."""
 
@@ -80,6 +92,9 @@ class Fleet:
     """The streams of one server. Listeners are called at once, from the stream's task, and must not block."""
 
     def __init__(self) -> None:
+        self.meters = Meters()
+        self._changes = 0
+        self._bell = Bell()
         self._streams: dict[Client, Connection] = {}
         self._listeners: list[Callable[[FleetEvent], None]] = []
 
@@ -100,6 +115,20 @@ class Fleet:
         connection = self._streams.get(client)
         return iter(()) if connection is None else connection.records()
 
+    async def watch(self, *, pause: timedelta = timedelta(seconds=0.1)) -> AsyncIterator[FleetState]:
+        """The state as it is, and again whenever it has changed, the newest only: changes within `pause` come together.
+        Ends never."""
+        while True:
+            state = self.state()
+            yield state
+            await asyncio.sleep(pause.total_seconds())
+            while self._changes == state.number:
+                await self._bell.rung()
+
+    def state(self) -> FleetState:
+        """All clients as they stand."""
+        return FleetState(self._changes, self.status())
+
     def __len__(self) -> int:
         return len(self._streams)
 
@@ -107,6 +136,7 @@ class Fleet:
     def joined(self, client: Client, connection: Connection) -> Iterator[None]:
         """The client is connected while the context lasts."""
         self._streams[client] = connection
+        self.meters.opened[client.variant] += 1
         self._tell(Connected(client))
         try:
             yield
@@ -114,10 +144,27 @@ class Fleet:
             del self._streams[client]
             self._tell(Disconnected(client))
 
-    def answered(self, client: Client, answer: Acceptance | Refusal) -> None:
-        """The client ACKed or NACKed a response."""
+    def sent(self, client: Client, response: Response, octets: int) -> None:
+        """The client was sent a response of so many bytes."""
+        key = labels(client.variant, response.type)
+        self.meters.pushes[key] += 1
+        self.meters.resources[key] += len(response.names)
+        self.meters.removals[key] += len(response.removed)
+        self.meters.octets[key] += octets
+        self._changed()
+
+    def answered(self, client: Client, answer: Acceptance | Refusal, *, now: float) -> None:
+        """The client ACKed or NACKed a response. `now` is in seconds, of the clock that its machine is given."""
+        key = labels(client.variant, answer.type)
+        (self.meters.refused if isinstance(answer, Refusal) else self.meters.accepted)[key] += 1
+        self.meters.answered(key.type, now - answer.since)
         self._tell(Refused(client, answer) if isinstance(answer, Refusal) else Accepted(client, answer))
 
+    def _changed(self) -> None:
+        self._changes += 1
+        self._bell.ring()
+
     def _tell(self, event: FleetEvent) -> None:
+        self._changed()
         for listener in self._listeners:
             listener(event)

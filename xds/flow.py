@@ -154,8 +154,7 @@ class Gate:
         self._retire.add(retire)
         timer = None
         if self.flow.max_age is not None:
-            low, high = _STREAM_AGE
-            age = self.flow.max_age.total_seconds() * (low + (high - low) * self._chance())
+            age = stream_age(self.flow.max_age, self._chance())
             timer = asyncio.get_running_loop().call_later(age, self._retired, retire)
         if self._closing:
             self._retired(retire)
@@ -209,6 +208,12 @@ class Turn:
         release, self._release = self._release, None
         if release is not None:
             release()
+
+
+def stream_age(max_age: timedelta, chance: float) -> float:
+    """How old a stream gets on connections of `max_age`, in seconds. chance: 0 to 1, its own."""
+    low, high = _STREAM_AGE
+    return max_age.total_seconds() * (low + (high - low) * chance)
 
 
 def _milliseconds(time: timedelta) -> int:

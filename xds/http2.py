@@ -86,6 +86,22 @@ class Calls(Protocol):
         """All that was sent on the call has gone out."""
 
 
+class _Nobody:
+    """Serves no call."""
+
+    def on_call(self, stream: int, headers: Headers) -> None: ...
+
+    def on_message(self, stream: int, message: bytes) -> None: ...
+
+    def on_error(self, stream: int, error: CallError) -> None: ...
+
+    def on_half_closed(self, stream: int) -> None: ...
+
+    def on_reset(self, stream: int) -> None: ...
+
+    def on_room(self, stream: int) -> None: ...
+
+
 @dataclass(slots=True)
 class _Call:
     """room: octets that the client's window lets us send. unsent: what waits for that. partial: the beginning of a
@@ -220,6 +236,10 @@ class ServerConnection:
     def ping(self) -> None:
         """Asks for a sign of life: `pings_answered` counts up."""
         self._out.append(_frame(_PING, 0, 0, b"apg-mesh"))
+
+    def abandon(self) -> None:
+        """The connection is lost, and nobody serves its calls any more."""
+        self._server = _Nobody()
 
     def go_away(self, code: int, words: str = "") -> None:
         """Takes no new calls; those that are open go on, if `code` is NO_ERROR."""

@@ -94,7 +94,7 @@ class Machine(ABC, Generic[RequestT]):
     def publish(self, snapshot: Snapshot, *, now: float) -> list[Response]:
         """A newer snapshot. Whatever of the last one was not sent yet is skipped: the newest counts."""
         changes = snapshot.changes_since(self._snapshot)
-        self._snapshot, self._known = snapshot, True
+        is_first, self._snapshot, self._known = not self._known, snapshot, True
         for subscription in self._subscriptions.values():
             changed = changes.get(subscription.type)
             if changed:
@@ -102,6 +102,8 @@ class Machine(ABC, Generic[RequestT]):
                 subscription.suspects -= subscription.dirty  # their content is another by now
                 if subscription.refused:
                     subscription.pardon(snapshot)
+            if is_first:
+                self._recognise(subscription)
         return self._advance(now)
 
     def on_time(self, now: float) -> list[Response]:
@@ -116,7 +118,7 @@ class Machine(ABC, Generic[RequestT]):
         type has no deadline: the client has not read that one yet."""
         earliest: float | None = None
         for subscription in self._subscriptions.values():
-            if subscription.in_flight:
+            if (subscription.waiting_since is None and not subscription.beats) or subscription.in_flight:
                 continue
             times = list(subscription.beats.values())
             if subscription.waiting_since is not None:
@@ -160,10 +162,12 @@ class Machine(ABC, Generic[RequestT]):
                 subscribed=len(self._snapshot.resources(subscription.type))
                 if subscription.wildcard
                 else len(subscription.names),
+                names=frozenset(subscription.names),
                 sent=subscription.sent_version,
                 accepted=subscription.accepted_version,
                 nacked=subscription.nacked,
                 in_flight_since=min((each.since for each in subscription.in_flight.values()), default=None),
+                waiting_since=subscription.waiting_since,
                 in_sync=self._known and subscription.is_settled and not subscription.refused,
             )
             for subscription in self._subscriptions.values()
@@ -188,6 +192,10 @@ class Machine(ABC, Generic[RequestT]):
     @abstractmethod
     def _heartbeat(self, subscription: Subscription, due: Mapping[str, Resource]) -> Assembled:
         """The version and the payload of a response that renews lifetimes and changes nothing."""
+
+    @abstractmethod
+    def _recognise(self, subscription: Subscription) -> None:
+        """Looks at what a client claimed to have when there was no snapshot yet to compare it with."""
 
     @abstractmethod
     def _tells_absence(self, type: ResourceType) -> bool:
@@ -247,7 +255,7 @@ class Machine(ABC, Generic[RequestT]):
         for name in in_flight.removed:
             subscription.drop(name)
         subscription.accepted_version = in_flight.version
-        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent)))
+        self._answers.append(Acceptance(subscription.type, in_flight.version, tuple(in_flight.sent), in_flight.since))
         if not subscription.refused:
             subscription.nacked = None
         if subscription.type is ENDPOINT:
@@ -271,6 +279,8 @@ class Machine(ABC, Generic[RequestT]):
         for name, resource in sent.items():
             if name in blamed:
                 subscription.refuse(name, resource)
+            elif subscription.wanted(name, self._snapshot) is None:
+                subscription.dirty.add(name)  # gone meanwhile, which takes its own turn
             elif subscription.wants(name):
                 (subscription.forced if blamed else subscription.suspects).add(name)
         if subscription.forced or subscription.suspects:
@@ -280,7 +290,7 @@ class Machine(ABC, Generic[RequestT]):
                 subscription.drop(name)
         origins = {origin for name in blamed for origin in sent[name].origin}
         subscription.nacked = Nacked(in_flight.version, reason, tuple(sorted(blamed)), tuple(sorted(origins)))
-        self._answers.append(Refusal(subscription.type, subscription.nacked))
+        self._answers.append(Refusal(subscription.type, subscription.nacked, in_flight.since))
 
     def _lists_all(self, type: ResourceType) -> bool:
         """Whether each response has to list everything, so that nothing can go out alone."""
@@ -314,6 +324,8 @@ class Machine(ABC, Generic[RequestT]):
 
     def _next(self, subscription: Subscription, *, may_update: bool, now: float) -> Response | None:
         """The response that a type is due, if any."""
+        if subscription.is_at_rest:
+            return None
         if subscription.in_flight and (self._one_at_a_time or len(subscription.in_flight) >= _UNANSWERED):
             subscription.note_waiting(now)
             return None
@@ -321,8 +333,18 @@ class Machine(ABC, Generic[RequestT]):
         changed: dict[str, Resource] = {}
         removed: set[str] = set()
         asked = bool(subscription.forced) or not subscription.answered
+        later: set[str] = set()
         for name in subscription.forced:
             wanted = subscription.wanted(name, self._snapshot)
+            if wanted is None and subscription.is_leaving(name):
+                # Its removal waits for its turn. Where everything is listed, so is this, as long as it waits.
+                if self._lists_all(subscription.type):
+                    continue
+                wanted = subscription.held.get(name)
+                later.add(name)
+            elif wanted is None and subscription.is_on_its_way(name):
+                later.add(name)  # which is the answer, and its removal comes after that
+                continue
             if wanted is None:
                 removed.add(name)
             elif wanted.can_be_sent:
@@ -338,6 +360,7 @@ class Machine(ABC, Generic[RequestT]):
             subscription.note_waiting(now)
         else:
             self._take_updates(subscription, changed, removed)
+        subscription.dirty |= later
         if not tells_absence:
             for name in removed:
                 subscription.drop(name)

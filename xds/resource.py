@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from time import perf_counter
 
 from betterproto2 import Message
 
 from xds.encoder import encode, type_url
 from xds.errors import SnapshotError
+from xds.meters import ENCODING
 from xds.references import domains, references, resource_name
 from xds.resource_types import ResourceKey, ResourceType, resource_type
 from xds.wire import length_delimited, string
@@ -59,8 +61,11 @@ class Resource:
             EncodeError: the message cannot be encoded.
             SnapshotError: as for `from_bytes`.
         """
+        start = perf_counter()
+        body = encode(message)
+        ENCODING.add(len(body), perf_counter() - start)
         return cls.from_bytes(
-            type_url(message), encode(message), name=name, version=version, ttl=ttl, aliases=aliases, origin=origin
+            type_url(message), body, name=name, version=version, ttl=ttl, aliases=aliases, origin=origin
         )
 
     @classmethod

@@ -74,6 +74,11 @@ class Server:
         """The connected clients."""
         return self._fleet
 
+    @property
+    def gate(self) -> Gate:
+        """The streams, counted: those that are open, that wait for their turn, that were refused."""
+        return self._gate
+
     async def start(self, address: str, *, tls: Tls | None = None, share_port: bool = False) -> int:
         """Listens on `address` ("HOST:PORT"; port 0 takes a free one) and returns the port.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
@@ -15,6 +15,7 @@ from xds.resource_types import ResourceKey, ResourceType
 _EMPTY: Mapping[str, Resource] = MappingProxyType({})
 _NO_NAMES: frozenset[str] = frozenset()
 _VERSION_BITS = 64
+_SHARED = 8  # payloads kept; few are asked for at any one time
 
 
 class Snapshot:
@@ -36,6 +37,7 @@ class Snapshot:
         "_frames",
         "_names",
         "_resources",
+        "_shared",
         "is_partial",
     )
 
@@ -55,6 +57,7 @@ class Snapshot:
         self._changes: WeakKeyDictionary[Snapshot, Mapping[ResourceType, frozenset[str]]] = WeakKeyDictionary()
         self._frames: dict[ResourceType, bytes] = {}
         self._aliases: dict[ResourceType, dict[str, Resource]] = {}
+        self._shared: dict[Hashable, bytes] = {}
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> Snapshot:
@@ -203,6 +206,15 @@ class Snapshot:
             frames = b"".join(sotw_frame(resource) for _, resource in sorted(self.resources(type).items()))
             self._frames[type] = frames
         return frames
+
+    def shared(self, key: Hashable, make: Callable[[], bytes]) -> bytes:
+        """What `make` makes of this snapshot, made once for each key that is asked for again soon."""
+        made = self._shared.get(key)
+        if made is None:
+            if len(self._shared) >= _SHARED:
+                self._shared.clear()
+            made = self._shared[key] = make()
+        return made
 
     def changes_since(self, base: Snapshot) -> Mapping[ResourceType, frozenset[str]]:
         """The names per type that were added, removed or changed; computed once per pair, shared by all streams."""

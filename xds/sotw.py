@@ -43,6 +43,8 @@ class SotwMachine(Machine[DiscoveryRequest]):
             subscription.named = True
         wildcard = WILDCARD in names or not (subscription.named or subscription.type.on_demand)
         names.discard(WILDCARD)
+        if not first and wildcard == subscription.wildcard and names == subscription.names:
+            return
         self._check_names(subscription, names)
         if wildcard:
             if not subscription.wildcard:
@@ -56,12 +58,14 @@ class SotwMachine(Machine[DiscoveryRequest]):
         if not subscription.wildcard:
             subscription.forget(dropped)
         subscription.subscribe(names - subscription.names)
-        if first and request.version_info and subscription.wildcard and subscription.type.full_state:
-            self._resume(subscription, request.version_info)
+        if first and subscription.wildcard and subscription.type.full_state:
+            subscription.claimed_version = request.version_info
+            self._recognise(subscription)
 
-    def _resume(self, subscription: Subscription, version: str) -> None:
+    def _recognise(self, subscription: Subscription) -> None:
         """A client that reconnects with the version that it would be sent has it all, if that is a content hash."""
-        if self._known and version == self._snapshot.content_version(subscription.type):
+        version = subscription.claimed_version
+        if version and self._known and version == self._snapshot.content_version(subscription.type):
             for name, resource in self._snapshot.resources(subscription.type).items():
                 subscription.hold(name, resource)
             subscription.dirty.clear()

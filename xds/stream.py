@@ -180,6 +180,7 @@ class _Stream(Generic[RequestT]):
         self._unsent: deque[Response] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
+        self._deadline: float | None = None  # that the writer waits for
         self._ended = False
         self._retiring = False
         self._lifetime = asyncio.timeout(None)
@@ -232,13 +233,17 @@ class _Stream(Generic[RequestT]):
             raise RequestError(
                 f"node.id: got {request.node.id} on a stream that {self._client.node_id} opened, want the same or none"
             )
-        self._unsent.extend(self._machine.on_request(request, now=time.monotonic()))
+        now = time.monotonic()
+        self._unsent.extend(self._machine.on_request(request, now=now))
         for answer in self._machine.take_answers():
             self._history.note(answer, datetime.now(UTC))
-            self._fleet.answered(self._client, answer)
+            self._fleet.answered(self._client, answer, now=now)
+        self._decided(now)
         if self._turn is not None and not self._turn.is_over:
             self._turn.moved(settled=self._machine.is_settled and not self._unsent)
-        self._wake.set()
+        # Most requests are ACKs from which nothing follows: the writer need not be woken to find that out.
+        if self._unsent or self._retiring or self._machine.deadline != self._deadline:
+            self._wake.set()
 
     async def _write(self) -> None:
         """Sends what is due. Everything waits here: for a request, a snapshot, the end of a hold, or the client."""
@@ -246,16 +251,27 @@ class _Stream(Generic[RequestT]):
             await self._due()
             if self._newest is not None and not self._retiring:
                 snapshot, self._newest = self._newest, None
-                self._unsent.extend(self._machine.publish(snapshot, now=time.monotonic()))
+                now = time.monotonic()
+                self._unsent.extend(self._machine.publish(snapshot, now=now))
+                self._decided(now)
             while self._unsent:
-                await self._context.write(self._unsent.popleft().encode())
+                response = self._unsent.popleft()
+                message = response.encode()
+                await self._context.write(message)
+                self._fleet.sent(self._client, response, len(message))
                 self._room.set()
 
+    def _decided(self, start: float) -> None:
+        self._fleet.meters.deciding[self._client.variant] += time.monotonic() - start
+
     async def _due(self) -> None:
-        deadline = self._machine.deadline
-        try:
-            async with asyncio.timeout(None if deadline is None else max(0.0, deadline - time.monotonic())):
-                await self._wake.wait()
-        except TimeoutError:
-            self._unsent.extend(self._machine.on_time(time.monotonic()))
+        self._deadline = deadline = self._machine.deadline
+        if deadline is None:
+            await self._wake.wait()
+        else:
+            try:
+                async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                    await self._wake.wait()
+            except TimeoutError:
+                self._unsent.extend(self._machine.on_time(time.monotonic()))
         self._wake.clear()

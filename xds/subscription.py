@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from sys import intern
 
 from xds.delivery import Nacked
 from xds.quarantine import Quarantine
@@ -40,6 +41,7 @@ class Subscription:
     what the group was known to live with (`quarantine`).
     suspects: names of a response that the client refused without saying whom it blames; each goes out alone, once more.
     beats: when a resource that has a lifetime is to be renewed (seconds, monotonic).
+    claimed_version: what a reconnecting state-of-the-world client said it has of all.
     waiting_since: when an update began to wait (seconds, monotonic), for the bound on holding back.
     """
 
@@ -61,12 +63,20 @@ class Subscription:
     last_nonce: str = ""
     sent_version: str = ""
     accepted_version: str = ""
+    claimed_version: str = ""
     nacked: Nacked | None = None
 
     @property
     def is_settled(self) -> bool:
         """Nothing of this type is in flight or still to come. A deferred removal, waiting for others, is neither."""
         return not (self.in_flight or self.dirty or self.forced or self.suspects)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Nothing is to be looked at, nor will be by the passing of time. A response may be in flight."""
+        return self.answered and not (
+            self.forced or self.dirty or self.deferred or self.suspects or self.beats or self.waiting_since is not None
+        )
 
     def note_waiting(self, now: float) -> None:
         if self.waiting_since is None and (self.dirty or self.forced):
@@ -99,12 +109,21 @@ class Subscription:
         wanted, held = self.wanted(name, snapshot), self.held.get(name)
         return (wanted.version if wanted else None) != (held.version if held else None)
 
+    def is_leaving(self, name: str) -> bool:
+        """Whether the client holds it, and what becomes of it is still to be looked at."""
+        return name in self.held and (name in self.dirty or name in self.deferred)
+
+    def is_on_its_way(self, name: str) -> bool:
+        return any(name in in_flight.sent for in_flight in self.in_flight.values())
+
     def subscribe(self, names: Iterable[str]) -> None:
         """Adds names; each is answered, also one that was subscribed to already (xDS protocol, "Subscribing to
         resources": a resubscription means that the client forgot the resource)."""
-        for name in names:
-            self.names.add(name)
-            self.forced.add(name)
+        # A thousand clients that ask for the same hundred names hold one copy of each. A union is sized to fit; names
+        # added one by one would leave a set of twice that size for as long as the stream lasts.
+        asked = {intern(name) for name in names}
+        self.names = self.names | asked
+        self.forced |= asked
 
     def subscribe_all(self, snapshot: Snapshot) -> None:
         self.wildcard = True

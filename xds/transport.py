@@ -71,6 +71,8 @@ class Context:
         return self
 
     async def __anext__(self) -> Message:
+        if self._messages:
+            return self._next()
         message = await self.read()
         if message is grpc.aio.EOF:
             raise StopAsyncIteration
@@ -83,6 +85,9 @@ class Context:
                 return grpc.aio.EOF
             self._reader = self._connection.loop.create_future()
             await self._reader
+        return self._next()
+
+    def _next(self) -> Message:
         message = self._messages.popleft()
         self._connection.http2.taken(self._stream, len(message))
         self._connection.flush()
@@ -155,9 +160,9 @@ class Context:
             pass
         except TimeoutError:
             self._status, self._details = _DEADLINE_EXCEEDED, "the client's deadline has passed"
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
+            _forget_frames(cancelled)
             self._status, self._details = self._status or _UNAVAILABLE, self._details or "the server is stopping"
-            raise
         except Exception:  # noqa: BLE001  # a handler's mistake ends its own call, and no other
             _log.exception("a call failed")
             self._status, self._details = _UNKNOWN, "the server made a mistake; its log says which"
@@ -167,6 +172,7 @@ class Context:
                 self._connection.http2.end(self._stream, self._status, self._details, self._trailing)
                 self._connection.flush()
             self._connection.forget(self._stream)
+            self.task = None
 
     async def _served(self) -> None:
         handler = self._handler
@@ -251,6 +257,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._transport = None
         for call in list(self.calls.values()):
             call.drop()
+        self.http2.abandon()
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -441,6 +448,15 @@ class _CallDetails(grpc.HandlerCallDetails):
     def __init__(self, method: str, invocation_metadata: Headers) -> None:
         self.method = method
         self.invocation_metadata = tuple(invocation_metadata)
+
+
+def _forget_frames(error: BaseException | None) -> None:
+    """At the end of a call: its frames hold all that there was of it, and exceptions hold frames, in cycles (Python
+    3.11's TaskGroup makes one when it is cancelled). Only the garbage collector would find them, long after the client
+    has gone. For the same reason the cancellation is not raised on, to a task that would keep it."""
+    while error is not None:
+        error.__traceback__, before = None, error.__context__
+        error.__context__, error = None, before
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:

@@ -5,10 +5,11 @@ All readers share one buffer: a slow one costs no memory, it misses what has lef
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Generic, TypeVar
+
+from xds.bell import Bell
 
 T = TypeVar("T")
 
@@ -27,7 +28,7 @@ class Window(Generic[T]):
         self._added = 0  # values ever added; the oldest one that is here is number `_added - len(_values)`
         self._missed = 0
         self._oversized = 0
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._bell = Bell()
 
     def add(self, value: T) -> None:
         """Adds the newest value; the oldest ones make room. Wakes the readers. A value that is heavier than the limit
@@ -41,10 +42,7 @@ class Window(Generic[T]):
         self._weight += weight
         while self._weight > self.limit:
             self._weight -= self._weigh(self._values.popleft())
-        waiting, self._waiting = self._waiting, set()
-        for reader in waiting:
-            if not reader.done():
-                reader.set_result(None)
+        self._bell.ring()
 
     @property
     def values(self) -> tuple[T, ...]:
@@ -86,12 +84,7 @@ class Window(Generic[T]):
         self._missed += count
 
     async def _newer(self) -> None:
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiting.discard(waiter)
+        await self._bell.rung()
 
 
 class Reader(AsyncIterator[T]):

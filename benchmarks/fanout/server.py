@@ -18,6 +18,7 @@ from benchmarks.fanout.content import all_of, cluster, endpoints, listener, node
 from xds.cache import SnapshotCache
 from xds.fleet import Fleet
 from xds.flow import Flow
+from xds.garbage import collect_rarely
 from xds.resource import Resource
 from xds.server import AdsServer, node_cluster
 from xds.snapshot import Snapshot
@@ -49,6 +50,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     else:
         _publish_distinct(cache, arguments.clusters, arguments.nodes)
         server = AdsServer(cache, Fleet(), group_of=lambda node: node.id, flow=flow)
+    collect_rarely()
     _say(port=await server.start(f"127.0.0.1:{arguments.port}", share_port=arguments.share_port))
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

@@ -25,6 +25,8 @@ from envoy_data_plane.envoy.config.core.v3 import (
     TransportSocket,
 )
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
+from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpConnectionManager
 from envoy_data_plane.envoy.extensions.transport_sockets.tls.v3 import (
     CommonTlsContext,
     SdsSecretConfig,
@@ -49,6 +51,7 @@ _LOAD_ASSIGNMENT = 33  # Cluster
 _DO_NOT_LOOK_FOR_CLUSTERS = b"\x3a\x00"  # RouteConfiguration.validate_clusters = 7, a BoolValue that is false
 _EDS = 3  # Cluster.DiscoveryType
 _ADS = "xds"  # the name that proxies are started with: controlplane/bootstrap.py
+_FILE_LOG = b"envoy.extensions.access_loggers.file.v3.FileAccessLog"
 _HTTP = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 
 Routes = Mapping[str, bytes]
@@ -134,6 +137,19 @@ def _inline(config: pb.PackedConfig, configurations: Mapping[str, bytes]) -> Non
         manager.ClearField("rds")
         manager.route_config.ParseFromString(body + _DO_NOT_LOOK_FOR_CLUSTERS)
         config.value = manager.SerializeToString()
+    if _FILE_LOG in config.value:
+        config.value = _without_files(config.value)
+
+
+def _without_files(manager: bytes) -> bytes:
+    """The manager with logs that go nowhere: their files are the proxies', not this machine's."""
+    parsed = HttpConnectionManager.parse(manager)
+    for log in parsed.access_log:
+        if log.typed_config is not None and log.typed_config.type_url.encode().endswith(_FILE_LOG):
+            nowhere = FileAccessLog.parse(log.typed_config.value)
+            nowhere.path = "/dev/null"
+            log.typed_config = pack(nowhere)
+    return encode(parsed)
 
 
 def _stub(name: str) -> bytes:

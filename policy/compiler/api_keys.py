@@ -13,8 +13,6 @@ from envoy_data_plane.envoy.extensions.filters.http.api_key_auth.v3 import (
 from policy.authentication_policy import ApiKeyAuthentication, AuthenticationPolicy, CredentialSource
 from policy.compiler.inputs import RoutedRule
 
-_NOT_SET = Forwarding(hide_credentials=True)
-
 
 def asked(rule: RoutedRule) -> ApiKeyAuthentication | None:
     policy = rule.policies.one(AuthenticationPolicy)
@@ -31,7 +29,7 @@ def on_route(value: ApiKeyAuthentication) -> ApiKeyAuthPerRoute:
 
 def in_chain(values: tuple[ApiKeyAuthentication, ...]) -> ApiKeyAuth:
     """Knows no keys: those of one route open no other."""
-    return ApiKeyAuth(key_sources=[_source(source) for source in values[0].from_], forwarding=_NOT_SET)
+    return ApiKeyAuth(key_sources=[KeySource(header="x-api-key")], forwarding=Forwarding(hide_credentials=True))
 
 
 def _source(source: CredentialSource) -> KeySource:

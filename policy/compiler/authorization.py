@@ -69,11 +69,12 @@ def on_route(value: Asked) -> RbacPerRoute:
     return RbacPerRoute(rbac=made)
 
 
-def in_chain(values: tuple[Asked, ...]) -> Rbac:
-    """Lets nothing pass, should a route ask for the filter and not say how it decides."""
-    made = _filter(values[0].action)
-    made.rules = Rules(action=RbacAction.ALLOW)
-    return made
+def deny_in_chain(values: tuple[Asked, ...]) -> Rbac:
+    return _closed("Deny")
+
+
+def allow_in_chain(values: tuple[Asked, ...]) -> Rbac:
+    return _closed("Allow")
 
 
 def on_connection_manager(manager: HttpConnectionManager, served: HttpListener) -> None:
@@ -92,6 +93,13 @@ def _asked(rule: RoutedRule, action: str) -> Asked | None:
         tuple(policy for policy in policies if not policy.spec.audit),
         tuple(policy for policy in policies if policy.spec.audit),
     )
+
+
+def _closed(action: str) -> Rbac:
+    """Lets nothing pass, should a route ask for the filter and not say how it decides."""
+    made = _filter(action)
+    made.rules = Rules(action=RbacAction.ALLOW)
+    return made
 
 
 def _filter(action: str) -> Rbac:

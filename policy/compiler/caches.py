@@ -23,6 +23,7 @@ from policy.cache_policy import CachePolicy, CachePolicySpec
 from policy.caching import hindrance
 from policy.compiler.inputs import RoutedRule
 from policy.compiler.routed_filters import running
+from policy.grpc_route import GRPCRoute
 from xds.encoder import pack
 
 NAME = "apg.cache"
@@ -38,7 +39,10 @@ _THREADS = 2
 def asked(rule: RoutedRule) -> CachePolicySpec | None:
     """The effective CachePolicy of a rule that can be cached."""
     policy = rule.policies.one(CachePolicy)
-    return policy.spec if policy is not None and hindrance(rule.rule, rule.policies) is None else None
+    if policy is None or isinstance(rule.route, GRPCRoute):
+        return None
+    hindered = hindrance(rule.rule, rule.policies, leaves_mesh=rule.leaves_mesh)
+    return policy.spec if hindered is None else None
 
 
 def on_route(spec: CachePolicySpec) -> Message:

@@ -17,6 +17,7 @@ from policy.backends import Backend
 from policy.compiler import names
 from policy.compiler.clusters import cluster, external_cluster
 from policy.compiler.endpoints import load_assignment
+from policy.compiler.features import LISTENER_NEEDS
 from policy.compiler.http_filters import needs
 from policy.compiler.inputs import ExternalHost, HttpListener, ReachedBackend, RoutedRule, StreamListener
 from policy.compiler.listeners import listener as envoy_listener
@@ -123,7 +124,7 @@ class Compiler:
                     case StreamListener():
                         backends.update(backend for backend, weight in chain.targets if weight)
                     case HttpListener():
-                        for need in needs(chain.asked):
+                        for need in (*needs(chain.asked), *(need for step in LISTENER_NEEDS for need in step(chain))):
                             match need:
                                 case ExternalHost():
                                     external.add(need)

@@ -7,7 +7,7 @@ that what is remembered under that input stays right.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
 from envoy_data_plane.envoy.config.route.v3 import RouteAction
@@ -23,9 +23,10 @@ from policy.compiler import (
     mirrors,
     rate_limits,
     retries,
+    telemetry,
     timeouts,
 )
-from policy.compiler.inputs import HttpListener, ReachedBackend, RoutedRule, StreamListener
+from policy.compiler.inputs import HttpListener, Need, ReachedBackend, RoutedRule, StreamListener
 
 ACTION_STEPS: tuple[Callable[[RouteAction, RoutedRule], None], ...] = (
     retries.on_action,
@@ -39,8 +40,12 @@ CONNECTION_MANAGER_STEPS: tuple[Callable[[HttpConnectionManager, HttpListener], 
     authorization.on_connection_manager,
     geography.on_connection_manager,
     timeouts.on_connection_manager,
+    telemetry.on_connection_manager,
 )
 """For each HTTP connection manager."""
+
+LISTENER_NEEDS: tuple[Callable[[HttpListener], Iterable[Need]], ...] = (telemetry.needs,)
+"""The clusters that a listener calls, beside those that its filters do."""
 
 STREAM_STEPS: tuple[Callable[[TcpProxy, StreamListener], None], ...] = ()
 """For each TCP proxy."""

@@ -97,7 +97,7 @@ def _health_check(check: HealthCheck, reached: ReachedBackend) -> EnvoyHealthChe
         healthy_threshold=check.healthy_threshold,
     )
     # Without a name Envoy sends the cluster's, whose "/" is no part of any hostname.
-    hostname = reached.backend.service.name
+    hostname = reached.address[0] if reached.address is not None else reached.backend.service.name
     if check.http is not None:
         made.http_health_check = HealthCheckHttpHealthCheck(
             host=check.http.hostname or hostname,

@@ -33,6 +33,7 @@ from policy.compiler import (
     rate_limits,
     routed_filters,
     sessions,
+    threats,
 )
 from policy.compiler.inputs import Need, RoutedRule
 from xds.encoder import pack
@@ -98,7 +99,26 @@ _TABLE: tuple[HttpFilter, ...] = (
     ),
     HttpFilter(geography.NAME, Place.GEOGRAPHY, geography.asked, geography.on_route, geography.in_chain),
     HttpFilter(
-        "envoy.filters.http.api_key_auth", Place.AUTHENTICATION, api_keys.asked, api_keys.on_route, api_keys.in_chain
+        "envoy.filters.http.buffer",
+        Place.THREAT,
+        threats.asked_to_bound,
+        threats.buffer_on_route,
+        threats.buffer_in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.lua/threats",
+        Place.THREAT,
+        threats.asked_to_inspect,
+        threats.script_on_route,
+        threats.script_in_chain,
+    ),
+    HttpFilter(
+        "envoy.filters.http.api_key_auth",
+        Place.AUTHENTICATION,
+        api_keys.asked,
+        api_keys.on_route,
+        api_keys.in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.basic_auth",
@@ -106,6 +126,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         basic_auth.asked,
         basic_auth.on_route,
         basic_auth.in_chain,
+        constant=True,
     ),
     HttpFilter("envoy.filters.http.jwt_authn", Place.AUTHENTICATION, jwt.asked, jwt.on_route, jwt.in_chain, jwt.needs),
     *(
@@ -127,14 +148,16 @@ _TABLE: tuple[HttpFilter, ...] = (
         Place.AUTHORIZATION,
         authorization.asked_to_deny,
         authorization.on_route,
-        authorization.in_chain,
+        authorization.deny_in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.rbac/2-allow",
         Place.AUTHORIZATION,
         authorization.asked_to_allow,
         authorization.on_route,
-        authorization.in_chain,
+        authorization.allow_in_chain,
+        constant=True,
     ),
     HttpFilter(
         "envoy.filters.http.local_ratelimit",
@@ -157,6 +180,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=faults.asked,
         on_route=faults.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=compression.NAME,
@@ -164,6 +188,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=compression.asked,
         on_route=compression.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=caches.NAME,
@@ -171,6 +196,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=caches.asked,
         on_route=caches.on_route,
         in_chain=routed_filters.in_chain,
+        constant=True,
     ),
     HttpFilter(
         name=caches.COOKIES,
@@ -178,6 +204,7 @@ _TABLE: tuple[HttpFilter, ...] = (
         asked=caches.asked,
         on_route=caches.without_cookies,
         in_chain=caches.cookies_in_chain,
+        constant=True,
     ),
 )
 HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row.place, row.name)))

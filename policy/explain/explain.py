@@ -39,6 +39,7 @@ from policy.explain.explanation import (
 from policy.explain.matching import meets_path, unmet, words
 from policy.explain.policies import policy_step
 from policy.explain.request import Request
+from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway, Listener
 from policy.http_route import HTTPRouteMatch
 from policy.identities import Identities, NoIdentities
@@ -61,6 +62,7 @@ def explain(
     if isinstance(found, NotServed):
         return Explanation(request, "", "", "", None, (), found)
     chosen, listeners = found
+    mesh = with_external(mesh, documents.all(ExternalService))
     routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
     port = next((item for item in routing.ports(chosen) if item.bound.port == listeners[0].port), None)
     return _Explaining(mesh, documents, request, chosen, listeners, port).explanation()

@@ -36,7 +36,7 @@ async def admin(tmp_path: Path) -> AsyncIterator[str]:
 CASES = {
     "unknown kind": (
         GOOD.replace("kind: HTTPRoute", "kind: HttpRoutes"),
-        "TimeoutPolicy; did you mean HTTPRoute?",
+        'document 2: kind: got the text "HttpRoutes", want one of ',
     ),
     "unknown version": (
         GOOD.replace("networking.k8s.io/v1", "networking.k8s.io/v1beta9", 1),

@@ -234,6 +234,8 @@ async def test_contents_can_be_left_out_and_the_stream_answers_each_question(ser
         ([{"node_id": {"exact": "EDGE-1"}}], set()),
         ([{"node_id": {"exact": "EDGE-1", "ignore_case": True}}], {"edge-1"}),
         ([{"node_id": {"prefix": "edge-"}}], {"edge-1", "edge-2"}),
+        ([{"node_id": {"safe_regex": {"regex": "(edge|gate)-[2-9]"}}}], {"edge-2"}),
+        ([{"node_id": {"safe_regex": {"regex": "edge"}}}], set()),
         ([{"node_id": {"suffix": "r"}}, {"node_id": {"contains": "-1"}}], {"edge-1", "other"}),
         ([{}], {"edge-1", "edge-2", "other"}),
         ([{"node_metadatas": [{"path": [{"key": "zone"}], "value": {"string_match": {"exact": "a"}}}]}], {"edge-1"}),
@@ -265,7 +267,8 @@ async def test_matchers_choose_the_nodes(serving: Serving, matchers: list[Any], 
 @pytest.mark.parametrize(
     ("matcher", "code", "words"),
     [
-        ({"node_id": {"safe_regex": {}}}, grpc.StatusCode.UNIMPLEMENTED, "node_id.safe_regex is not supported"),
+        ({"node_id": {"custom": {}}}, grpc.StatusCode.UNIMPLEMENTED, "node_id.custom is not supported"),
+        ({"node_id": {"safe_regex": {"regex": "("}}}, grpc.StatusCode.INVALID_ARGUMENT, "got '(', want one that RE2"),
         ({"node_id": {}}, grpc.StatusCode.INVALID_ARGUMENT, "node_matchers.node_id: no pattern"),
         ({"node_id": {"prefix": ""}}, grpc.StatusCode.INVALID_ARGUMENT, "got an empty text"),
         ({"node_metadatas": [{"value": {"bool_match": True}}]}, grpc.StatusCode.INVALID_ARGUMENT, "want a key"),

@@ -235,6 +235,7 @@ async def server_process(port: int, mark: int, count: int) -> AsyncIterator[tupl
         await process.communicate()
 
 
+@pytest.mark.parametrize("way", [Way.SOTW_ADS, Way.DELTA_ADS], ids=lambda way: way.value, indirect=True)
 async def test_kill_9_of_a_server_in_mid_push(way: Way) -> None:
     """The client keeps what it has, comes back to the next server, and is brought to where that one is."""
     count = 200

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import grpc
@@ -21,7 +22,7 @@ from tests.conditions import eventually
 from tests.xds_resources import cluster, endpoints, service
 from xds.cache import SnapshotCache
 from xds.fleet import Connected, Fleet, FleetEvent
-from xds.flow import Flow, Gate, Turn
+from xds.flow import Flow, Gate, Turn, stream_age
 from xds.load_reporting import LRS, LoadReports
 from xds.resource_types import CLUSTER
 from xds.server import ADS, AdsServer, node_cluster
@@ -252,18 +253,20 @@ async def test_a_turn_lasts_while_the_client_asks_on_and_ends_when_it_has_all() 
 
 
 async def test_streams_that_came_together_do_not_go_together() -> None:
-    chances = iter((0.0, 0.5, 1.0))
+    chances = iter((1.0, 0.0, 0.5))
     gate = Gate(Flow(max_age=timedelta(seconds=0.2)), chance=lambda: next(chances))
-    now = asyncio.get_running_loop().time
-    start, ends = now(), list[float]()
+    ends = list[str]()
     async with AsyncExitStack() as stack:
-        for _ in range(3):
-            stack.enter_context(gate.lifetime(lambda: ends.append(now() - start)))
+        for name in ("last", "first", "second"):
+            stack.enter_context(gate.lifetime(partial(ends.append, name)))
         await eventually(lambda: len(ends) == 3)
-    assert ends == sorted(ends)
-    # Later than gRPC's own jitter (0.9 to 1.1 times the age), so that the next stream is on another connection.
-    assert ends[0] >= 0.2 * 1.1
-    assert ends[2] - ends[0] >= 0.2 * 0.1
+    assert ends == ["first", "second", "last"]
+
+
+def test_a_stream_outlives_its_connection_s_age_so_that_the_next_is_on_another() -> None:
+    """gRPC's own jitter is 0.9 to 1.1 times the age."""
+    ages = [stream_age(timedelta(seconds=100), chance) for chance in (0.0, 0.5, 1.0)]
+    assert ages == pytest.approx([115, 125, 135])
 
 
 async def test_whoever_comes_to_a_server_that_stops_goes_at_once() -> None:

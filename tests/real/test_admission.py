@@ -38,6 +38,7 @@ from registry.model import Change, Endpoint, Protocol, ServiceKey
 from tests.envoys import envoy_binary
 from tests.meshes import DEADLINE, config, documents, gateway, route, running_mesh
 from tests.pure.policy.test_compiler import mesh, service
+from tests.shop import policy
 from xds.encoder import encode
 from xds.resource import Resource
 from xds.resource_types import ROUTE
@@ -97,6 +98,17 @@ async def test_envoy_is_asked_once_for_all_and_not_again_for_what_it_knows(admis
     await admission.check(plan(*resources))
     await admission.check(plan(*resources))
     assert admission.asked == asked + 1
+
+
+async def test_a_log_on_the_proxies_disk_need_not_be_there(admission: Admission) -> None:
+    log = policy(
+        "TelemetryPolicy",
+        "accessLog: {sinks: [{type: File, path: /nowhere/access.log}]}",
+        target="{kind: Gateway, name: edge}",
+    )
+    compiled = Compiler().compile(mesh(*service("payment"), text=documents(gateway(8080), route("payment"), log)))
+    resources = [item for type in compiled[GROUP].types for item in compiled[GROUP].resources(type).values()]
+    await admission.check(plan(*resources))
 
 
 async def test_each_route_that_envoy_refuses_is_found_among_many_and_named(admission: Admission) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from collections import Counter
@@ -61,6 +62,7 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Two
 @pytest_asyncio.fixture(loop_scope="module")
 async def two(running: Two) -> Two:
     await running.shop.reset()
+    running.other.requests.clear()
     running.shop.payment.answer, running.other.answer = answering("a"), answering("b")
     return running
 
@@ -79,7 +81,9 @@ def answering(zone: str, status: int = 200) -> Handler:
 
 async def test_requests_take_turns(two: Two) -> None:
     await two.apply("loadBalancing: {algorithm: RoundRobin}")
-    assert await two.served_by(20) == {"a": 10, "b": 10}
+    served_by = await two.served_by(40)
+    workers = os.cpu_count() or 1  # each of which takes turns by itself
+    assert abs(served_by["a"] - served_by["b"]) <= workers, served_by
 
 
 @pytest.mark.parametrize("algorithm", ["RingHash", "Maglev"])
@@ -162,8 +166,18 @@ async def test_what_is_more_than_may_be_under_way_is_refused_at_once(two: Two) -
 async def test_an_endpoint_that_fails_is_left_out(two: Two) -> None:
     await two.apply("loadBalancing: {algorithm: RoundRobin}, outlierDetection: {consecutiveErrors: 1}")
     two.other.answer = answering("b", status=500)
-    assert (await two.served_by(4))["b"] == 1
-    assert await two.served_by(20) == {"a": 20}
+    failed = await eventually(lambda: served_by_b(two))
+    assert failed.status == 500
+    await eventually(lambda: served_by_a_alone(two))
+
+
+async def served_by_b(two: Two) -> Answer | None:
+    answer = await two.shop.request()
+    return answer if _zone(answer) == "b" else None
+
+
+async def served_by_a_alone(two: Two) -> bool:
+    return await two.served_by(20) == {"a": 20}
 
 
 async def test_an_endpoint_that_fails_its_checks_is_left_out_and_comes_back(two: Two) -> None:

@@ -134,9 +134,16 @@ async def test_a_runtime_layer_decides_over_requests(proxy: Proxy) -> None:
     await proxy.answers("runtime", 200, "calm")
 
 
-async def test_a_listener_serves_the_certificate_of_its_secret_and_the_next_one(proxy: Proxy, tmp_path: Path) -> None:
-    for name in ("one.example", "two.example"):
-        cert, key = certificate(tmp_path, name)
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Path]]:
+    folder = tmp_path_factory.mktemp("certificates")
+    return [certificate(folder, name) for name in ("one.example", "two.example")]
+
+
+async def test_a_listener_serves_the_certificate_of_its_secret_and_the_next_one(
+    proxy: Proxy, certificates: list[tuple[Path, Path]]
+) -> None:
+    for cert, key in certificates:
         # The listener and its secret arrive together, and the second time the secret alone.
         proxy.cache.put(NODE, mesh.secure(proxy.way), mesh.certificate(cert, key))
         await eventually(partial(proxy.is_secure, cert))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from envoy_data_plane.envoy.config.cluster.v3 import Cluster, ClusterDiscoveryType
+from envoy_data_plane.envoy.config.route.v3 import RedirectAction, Route, RouteConfiguration, RouteMatch, VirtualHost
+from envoy_data_plane.envoy.type.matcher.v3 import RegexMatcher
 
 from policy.compiler.compiler import Compiler
-from policy.compiler.endpoints import load_assignment
 from policy.validation import validate
 from tests.examples import AllIdentities, Example, examples, mesh_of_examples, with_documents
 from tests.verdicts import verdict
 from xds.resource import Resource
-from xds.snapshot import Snapshot
+from xds.resource_types import ROUTE
 
 
 @pytest.mark.parametrize("example", list(examples()), ids=str)
@@ -24,10 +24,10 @@ async def test_an_example_applies_and_envoy_would_take_it(example: Example) -> N
 
 
 async def test_a_verdict_can_be_a_refusal() -> None:
-    """A cluster that says it is of EDS, and not where EDS is: only Envoy looks at that."""
-    broken = Snapshot.of([Resource.of(Cluster(name="broken", type=ClusterDiscoveryType.EDS)), *_endpoints("broken")])
-    assert "cannot create an EDS cluster without an EDS config" in await verdict(broken)
-
-
-def _endpoints(name: str) -> list[Resource]:
-    return [Resource.of(load_assignment(name, ()))]
+    """A regular expression that no document can hold stands for all that only Envoy can know."""
+    [snapshot] = Compiler(AllIdentities()).compile(mesh_of_examples()).values()
+    name = min(snapshot.resources(ROUTE))
+    route = Route(match=RouteMatch(safe_regex=RegexMatcher(regex="/(?=cart)")), redirect=RedirectAction())
+    host = VirtualHost(name="all", domains=["*"], routes=[route])
+    broken = Resource.of(RouteConfiguration(name=name, virtual_hosts=[host]))
+    assert "invalid perl operator" in await verdict(snapshot.replace(put=[broken]))

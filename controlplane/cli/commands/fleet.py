@@ -61,9 +61,13 @@ def watch(settings: Settings) -> None:
 def _state(proxy: pb.Proxy) -> str:
     if not proxy.known_group:
         return "[yellow]no such Gateway[/]"
-    if any(item.nack_version for item in proxy.types):
-        return "[red]refused[/]"
-    return "[green]in sync[/]" if proxy.in_sync else "[yellow]behind[/]"
+    refused = [_short(item.type_url) for item in proxy.types if item.nack_version]
+    if refused:
+        return f"[red]refuses {', '.join(refused)}[/]"
+    if proxy.in_sync:
+        return "[green]in sync[/]"
+    unanswered = int(max((item.unanswered_seconds for item in proxy.types), default=0))
+    return f"[yellow]behind[/], silent for {unanswered} s" if unanswered else "[yellow]behind[/]"
 
 
 def _refusals(response: pb.GetFleetStatusResponse) -> Iterator[str]:

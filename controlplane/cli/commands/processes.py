@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import os
 import socket
@@ -40,6 +41,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--admin-tls-cert", type=_PATH)
 @click.option("--admin-tls-key", type=_PATH)
 @click.option("--console-address", metavar="HOST:PORT", help="A read-only web page there; on loopback only.")
+@click.option("--metrics-address", metavar="HOST:PORT", help="Metrics for Prometheus there, under /metrics.")
+@click.option("--metrics-token-file", type=_PATH, help="Whoever asks for them must know the token in it.")
 @click.option("--state", type=_PATH, help="The SQLite file (.apg/mesh.db).")
 @click.option("--certificates", type=_PATH, help="A folder of certificates: NAMESPACE/NAME/tls.crt, tls.key, ca.crt.")
 @click.option("--ollama-host", metavar="URL", help="Let a language model read sentences first.")
@@ -67,10 +70,12 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
             click.echo(f"serving xDS on {addresses.xds} and the admin API on {addresses.admin}")
             if addresses.console is not None:
                 click.echo(f"the console is at http://{addresses.console}/")
+            if addresses.metrics is not None:
+                click.echo(f"metrics are at http://{addresses.metrics}/metrics")
         else:
             import json
 
-            click.echo(json.dumps({"xds": addresses.xds, "admin": addresses.admin, "console": addresses.console}))
+            click.echo(json.dumps(dataclasses.asdict(addresses)))
 
     asyncio.run(serve(config, ready=ready))
 

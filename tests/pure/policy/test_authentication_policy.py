@@ -58,8 +58,8 @@ def test_a_token_is_asked_of_its_routes_by_the_name_of_the_policy() -> None:
 def test_a_filter_in_the_chain_knows_no_credentials() -> None:
     """So a route whose own configuration were lost would refuse, not admit the clients of another."""
     made = compiled(text(f"apiKeys: {{clients: [{{name: a, key: {KEY}}}]}}, basic: {{htpasswd: 'ann:{{SHA}}{HASH}'}}"))
-    assert "credentials" not in made.chain[f"{FILTERS}api_key_auth"]
-    assert HASH not in str(made.chain)
+    assert "credentials" not in made.filters[f"{FILTERS}api_key_auth"]
+    assert HASH not in str(made.filters)
     assert made.on_route[f"{FILTERS}api_key_auth"]["credentials"] == [{"key": KEY, "client": "a"}]
 
 

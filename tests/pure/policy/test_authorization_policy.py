@@ -74,15 +74,18 @@ def test_all_policies_of_a_request_decide_together_and_deny_stands_first() -> No
         text("action: Allow, rules: [{name: reads, methods: [GET]}]", name="reads"),
         text("action: Deny, rules: [{methods: [PUT]}]", name="writes", target=EDGE),
     )
-    assert list(made.chain) == [DENY, ALLOW]
+    assert list(made.on_route) == [name for name in made.filters if name in (DENY, ALLOW)] == [DENY, ALLOW]
     assert list(rules(made, DENY)) == ["default/writes/0"]
     assert list(rules(made, ALLOW)) == ["default/reads/reads"]
     assert made.on_route[DENY]["rbac"]["rules"]["action"] == "DENY"
 
 
-def test_a_filter_in_the_chain_lets_nothing_pass_by_itself() -> None:
-    made = compiled(text("action: Deny, rules: [{}]"))
-    assert made.chain[DENY]["rules"] == {}  # Envoy: ALLOW is the default action, and no policy allows
+def test_the_filters_are_there_for_first_policies_and_let_nothing_pass_by_themselves() -> None:
+    made = compiled()
+    assert made.on_route == {}
+    assert (
+        made.filters[DENY]["rules"] == made.filters[ALLOW]["rules"] == {}
+    )  # Envoy: ALLOW is the default action, and no policy allows
 
 
 def test_an_audited_policy_is_a_shadow() -> None:
@@ -96,7 +99,7 @@ def test_an_audited_policy_is_a_shadow() -> None:
 
 def test_a_country_is_looked_up_only_for_those_that_ask() -> None:
     made = compiled(text("action: Deny, rules: [{unless: {countries: [DE]}}], countryDatabase: /x.mmdb"))
-    assert list(made.chain) == ["envoy.filters.http.geoip", DENY]
+    assert list(made.on_route) == ["envoy.filters.http.geoip", DENY]
     assert made.chain["envoy.filters.http.geoip"]["provider"]["typed_config"]["country_db_path"] == "/x.mmdb"
     [early] = made.manager["early_header_mutation_extensions"]
     assert early["typed_config"]["mutations"] == [{"remove": "x-apg-country"}]

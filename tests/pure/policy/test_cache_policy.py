@@ -20,6 +20,12 @@ from tests.shop import policy
 from xds.resource_types import ROUTE
 
 ROUTE_TO_PAYMENT = route("payment")
+OUTSIDE = """
+apiVersion: apg.mesh/v1
+kind: ExternalService
+metadata: {name: api}
+spec: {host: api.example.com, port: 80}
+"""
 DIRECTORY = "directory: /var/cache/apg"
 FILTER = "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [x]}}]"
 
@@ -60,6 +66,10 @@ def test_a_cache_in_envoys_words() -> None:
         (
             [ROUTE_TO_PAYMENT.replace("weight: 1}", f"weight: 1, {FILTER}}}")],
             "the filters of its backendRefs",
+        ),
+        (
+            [OUTSIDE, ROUTE_TO_PAYMENT.replace("name: payment, weight", "name: api, weight")],
+            "the name of its host outside",
         ),
         ([ROUTE_TO_PAYMENT, policy("RetryPolicy", "attempts: 1", name="again")], "RetryPolicy default/again"),
         (

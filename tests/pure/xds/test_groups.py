@@ -7,7 +7,6 @@ from betterproto2 import Message
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from tests.tiny_resources import tiny
-from xds import resource as resource_module
 from xds.cache import SnapshotCache
 from xds.delta import DeltaMachine
 from xds.encoder import encode
@@ -16,13 +15,13 @@ from xds.snapshot import Snapshot
 
 
 def test_a_thousand_scopes_encode_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoded: list[object] = []
+    encoded: list[Message] = []
 
     def counted(message: Message) -> bytes:
         encoded.append(message)
         return encode(message)
 
-    monkeypatch.setattr(resource_module, "encode", counted)
+    monkeypatch.setattr("xds.resource.encode", counted)
     services = [(tiny(CLUSTER, f"s{n}"), tiny(ENDPOINT, f"s{n}")) for n in range(100)]
     cache = SnapshotCache()
     for node in range(1_000):

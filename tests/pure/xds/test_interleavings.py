@@ -6,7 +6,8 @@ nothing may need the bound on holding back to come to its end.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tiny_resources import tiny
-from tests.xds_client import DeltaScript, Script, SotwScript
+from tests.xds_client import DeltaScript, Script, SotwScript, content_version
 from tests.xds_resources import cluster, endpoints, listener, routes
 from xds.machine import Response
 from xds.references import references
@@ -52,10 +53,16 @@ steps = st.one_of(
 
 
 class Network:
-    """A client and a machine with a queue each way."""
+    """A client and a machine with a queue each way. The client refuses a response with a cluster that `is_bad`; it
+    takes nothing of it, and says whom it blames, or does not."""
 
-    def __init__(self, script: Script) -> None:
+    def __init__(
+        self, script: Script, *, is_bad: Callable[[str, bytes], bool] = lambda name, body: False, says_whom: bool = True
+    ) -> None:
         self.script = script
+        self._is_bad = is_bad
+        self._says_whom = says_whom
+        self.refused: list[str] = []
         self.machine = script.machine
         self.to_client: deque[Response] = deque()
         self.to_server: deque[Any] = deque()
@@ -90,6 +97,12 @@ class Network:
     def _receive(self, response: Response, *, answer_first: bool) -> None:
         script, wanted = self.script, response.type in (CLUSTER, LISTENER)
         bodies, gone = script.decoded(response)
+        if response.type is CLUSTER:
+            bad = sorted(name for name, body in bodies.items() if self._is_bad(name, body))
+            if bad:
+                self.refused += [f"{name} {content_version(bodies[name])}" for name in bad]
+                script.answer(response, error=f"bad: {', '.join(bad)}" if self._says_whom else "bad")
+                return
         holds = script.resources.setdefault(response.type, {})
         names = script.names.get(response.type, set())
         holds.update({name: body for name, body in bodies.items() if wanted or name in names})
@@ -115,7 +128,7 @@ class Network:
         """A route in use leads to a cluster that the client has, and that has had its endpoints."""
         for body in self.script.resources.get(ROUTE, {}).values():
             for name in NAMES:
-                if f"/{name}".encode() in body:
+                if f"/{name}".encode() in body and name not in "".join(self.refused):
                     assert name in self.script.resources[CLUSTER], f"the route to {name} has no cluster"
 
 
@@ -141,3 +154,38 @@ def test_the_newest_snapshot_arrives_and_no_route_is_ever_broken(
     assert network.script.holds(newest), network.machine.status()
     assert all(status.in_sync for status in network.machine.status())
     assert network.machine.deadline is None
+
+
+@pytest.mark.parametrize("variant", [SotwScript, DeltaScript], ids=["sotw", "delta"])
+@given(first=worlds, story=st.lists(steps, max_size=40), says_whom=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_what_a_client_refuses_is_not_forced_on_it_and_the_rest_arrives(
+    variant: type[Script], first: Snapshot, story: list[Snapshot | str], says_whom: bool
+) -> None:
+    """The client refuses the cluster "c" whenever it is called "x"."""
+    says_whom = says_whom or variant is SotwScript  # else all that came with it are to blame
+    network = Network(variant(), is_bad=lambda name, body: name == "c" and b"\x01x" in body, says_whom=says_whom)
+    network.publish(first)
+    for type in (CLUSTER, LISTENER):
+        network.script.subscribe(type)
+        network.settle()
+    newest = first
+    for step in story:
+        if isinstance(step, Snapshot):
+            newest = step
+            network.publish(step)
+        else:
+            network.step(step)
+    network.settle()
+    held = network.script.resources.get(CLUSTER, {})
+    for name, resource in newest.resources(CLUSTER).items():
+        if name != "c":
+            assert held[name] == resource.body
+        elif name in held:
+            assert b"\x01x" not in held[name]
+        else:
+            assert b"\x01x" in resource.body
+    if "c" not in newest.resources(CLUSTER):
+        assert "c" not in held
+    published = sum(isinstance(step, Snapshot) for step in story) + 1
+    assert max(Counter(network.refused).values(), default=0) <= 2 * published

@@ -72,6 +72,7 @@ STANDS_FOR: dict[str, tuple[type[Message], ...]] = {
     "UpdateFailureState": (admin.UpdateFailureState,),
     "NodeMatcher": (matcher.NodeMatcher,),
     "StringMatcher": (matcher.StringMatcher,),
+    "RegexMatcher": (matcher.RegexMatcher,),
     "StructMatcher": (matcher.StructMatcher,),
     "PathSegment": (matcher.StructMatcherPathSegment,),
     "ValueMatcher": (matcher.ValueMatcher,),

@@ -1548,6 +1548,7 @@ class TypeStatus(_message.Message):
     NACK_REASON_FIELD_NUMBER: _builtins.int
     NACK_RESOURCES_FIELD_NUMBER: _builtins.int
     NACK_DOCUMENTS_FIELD_NUMBER: _builtins.int
+    UNANSWERED_SECONDS_FIELD_NUMBER: _builtins.int
     type_url: _builtins.str
     subscribed: _builtins.int
     """number of names; a wildcard counts what it matched"""
@@ -1557,6 +1558,8 @@ class TypeStatus(_message.Message):
     nack_version: _builtins.str
     """empty: the last response was not refused"""
     nack_reason: _builtins.str
+    unanswered_seconds: _builtins.float
+    """age of the oldest response without an answer; 0: there is none"""
     @_builtins.property
     def nack_resources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -1573,10 +1576,11 @@ class TypeStatus(_message.Message):
         nack_reason: _builtins.str = ...,
         nack_resources: _abc.Iterable[_builtins.str] | None = ...,
         nack_documents: _abc.Iterable[_builtins.str] | None = ...,
+        unanswered_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_version", b"acked_version", "nack_documents", b"nack_documents", "nack_reason", b"nack_reason", "nack_resources", b"nack_resources", "nack_version", b"nack_version", "sent_version", b"sent_version", "subscribed", b"subscribed", "type_url", b"type_url", "wildcard", b"wildcard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acked_version", b"acked_version", "nack_documents", b"nack_documents", "nack_reason", b"nack_reason", "nack_resources", b"nack_resources", "nack_version", b"nack_version", "sent_version", b"sent_version", "subscribed", b"subscribed", "type_url", b"type_url", "unanswered_seconds", b"unanswered_seconds", "wildcard", b"wildcard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

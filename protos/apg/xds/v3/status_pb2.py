@@ -27,17 +27,17 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from protos.apg.xds.v3 import discovery_pb2 as protos_dot_apg_dot_xds_dot_v3_dot_discovery__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/apg/xds/v3/status.proto\x12\napg.xds.v3\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!protos/apg/xds/v3/discovery.proto\"h\n\x13\x43lientStatusRequest\x12.\n\rnode_matchers\x18\x01 \x03(\x0b\x32\x17.apg.xds.v3.NodeMatcher\x12!\n\x19\x65xclude_resource_contents\x18\x03 \x01(\x08\"@\n\x14\x43lientStatusResponse\x12(\n\x06\x63onfig\x18\x01 \x03(\x0b\x32\x18.apg.xds.v3.ClientConfig\"i\n\x0c\x43lientConfig\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.apg.xds.v3.Node\x12\x39\n\x13generic_xds_configs\x18\x03 \x03(\x0b\x32\x1c.apg.xds.v3.GenericXdsConfig\"\xc3\x02\n\x10GenericXdsConfig\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cversion_info\x18\x03 \x01(\t\x12(\n\nxds_config\x18\x04 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x30\n\x0clast_updated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\rconfig_status\x18\x06 \x01(\x0e\x32\x18.apg.xds.v3.ConfigStatus\x12\x37\n\rclient_status\x18\x07 \x01(\x0e\x32 .apg.xds.v3.ClientResourceStatus\x12\x33\n\x0b\x65rror_state\x18\x08 \x01(\x0b\x32\x1e.apg.xds.v3.UpdateFailureState\"\xa8\x01\n\x12UpdateFailureState\x12\x32\n\x14\x66\x61iled_configuration\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x37\n\x13last_update_attempt\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\t\x12\x14\n\x0cversion_info\x18\x04 \x01(\t\"l\n\x0bNodeMatcher\x12*\n\x07node_id\x18\x01 \x01(\x0b\x32\x19.apg.xds.v3.StringMatcher\x12\x31\n\x0enode_metadatas\x18\x02 \x03(\x0b\x32\x19.apg.xds.v3.StructMatcher\"\xe6\x01\n\rStringMatcher\x12\x0f\n\x05\x65xact\x18\x01 \x01(\tH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\tH\x00\x12\x10\n\x06suffix\x18\x03 \x01(\tH\x00\x12\x34\n\nsafe_regex\x18\x05 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x12\n\x08\x63ontains\x18\x07 \x01(\tH\x00\x12\x30\n\x06\x63ustom\x18\x08 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x13\n\x0bignore_case\x18\x06 \x01(\x08\x42\x0f\n\rmatch_pattern\"\x14\n\x12UnsupportedMatcher\"_\n\rStructMatcher\x12%\n\x04path\x18\x02 \x03(\x0b\x32\x17.apg.xds.v3.PathSegment\x12\'\n\x05value\x18\x03 \x01(\x0b\x32\x18.apg.xds.v3.ValueMatcher\"\x1a\n\x0bPathSegment\x12\x0b\n\x03key\x18\x01 \x01(\t\"\xd9\x02\n\x0cValueMatcher\x12\x34\n\nnull_match\x18\x01 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x36\n\x0c\x64ouble_match\x18\x02 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x31\n\x0cstring_match\x18\x03 \x01(\x0b\x32\x19.apg.xds.v3.StringMatcherH\x00\x12\x14\n\nbool_match\x18\x04 \x01(\x08H\x00\x12\x17\n\rpresent_match\x18\x05 \x01(\x08H\x00\x12\x34\n\nlist_match\x18\x06 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x32\n\x08or_match\x18\x07 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x42\x0f\n\rmatch_pattern*R\n\x0c\x43onfigStatus\x12\x12\n\x0e\x43ONFIG_UNKNOWN\x10\x00\x12\n\n\x06SYNCED\x10\x01\x12\x0c\n\x08NOT_SENT\x10\x02\x12\t\n\x05STALE\x10\x03\x12\t\n\x05\x45RROR\x10\x04*]\n\x14\x43lientResourceStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tREQUESTED\x10\x01\x12\x12\n\x0e\x44OES_NOT_EXIST\x10\x02\x12\t\n\x05\x41\x43KED\x10\x03\x12\n\n\x06NACKED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotos/apg/xds/v3/status.proto\x12\napg.xds.v3\x1a\x19google/protobuf/any.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!protos/apg/xds/v3/discovery.proto\"h\n\x13\x43lientStatusRequest\x12.\n\rnode_matchers\x18\x01 \x03(\x0b\x32\x17.apg.xds.v3.NodeMatcher\x12!\n\x19\x65xclude_resource_contents\x18\x03 \x01(\x08\"@\n\x14\x43lientStatusResponse\x12(\n\x06\x63onfig\x18\x01 \x03(\x0b\x32\x18.apg.xds.v3.ClientConfig\"i\n\x0c\x43lientConfig\x12\x1e\n\x04node\x18\x01 \x01(\x0b\x32\x10.apg.xds.v3.Node\x12\x39\n\x13generic_xds_configs\x18\x03 \x03(\x0b\x32\x1c.apg.xds.v3.GenericXdsConfig\"\xc3\x02\n\x10GenericXdsConfig\x12\x10\n\x08type_url\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x0cversion_info\x18\x03 \x01(\t\x12(\n\nxds_config\x18\x04 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x30\n\x0clast_updated\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\rconfig_status\x18\x06 \x01(\x0e\x32\x18.apg.xds.v3.ConfigStatus\x12\x37\n\rclient_status\x18\x07 \x01(\x0e\x32 .apg.xds.v3.ClientResourceStatus\x12\x33\n\x0b\x65rror_state\x18\x08 \x01(\x0b\x32\x1e.apg.xds.v3.UpdateFailureState\"\xa8\x01\n\x12UpdateFailureState\x12\x32\n\x14\x66\x61iled_configuration\x18\x01 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x37\n\x13last_update_attempt\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x64\x65tails\x18\x03 \x01(\t\x12\x14\n\x0cversion_info\x18\x04 \x01(\t\"l\n\x0bNodeMatcher\x12*\n\x07node_id\x18\x01 \x01(\x0b\x32\x19.apg.xds.v3.StringMatcher\x12\x31\n\x0enode_metadatas\x18\x02 \x03(\x0b\x32\x19.apg.xds.v3.StructMatcher\"\xe0\x01\n\rStringMatcher\x12\x0f\n\x05\x65xact\x18\x01 \x01(\tH\x00\x12\x10\n\x06prefix\x18\x02 \x01(\tH\x00\x12\x10\n\x06suffix\x18\x03 \x01(\tH\x00\x12.\n\nsafe_regex\x18\x05 \x01(\x0b\x32\x18.apg.xds.v3.RegexMatcherH\x00\x12\x12\n\x08\x63ontains\x18\x07 \x01(\tH\x00\x12\x30\n\x06\x63ustom\x18\x08 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x13\n\x0bignore_case\x18\x06 \x01(\x08\x42\x0f\n\rmatch_pattern\"\x1d\n\x0cRegexMatcher\x12\r\n\x05regex\x18\x02 \x01(\t\"\x14\n\x12UnsupportedMatcher\"_\n\rStructMatcher\x12%\n\x04path\x18\x02 \x03(\x0b\x32\x17.apg.xds.v3.PathSegment\x12\'\n\x05value\x18\x03 \x01(\x0b\x32\x18.apg.xds.v3.ValueMatcher\"\x1a\n\x0bPathSegment\x12\x0b\n\x03key\x18\x01 \x01(\t\"\xd9\x02\n\x0cValueMatcher\x12\x34\n\nnull_match\x18\x01 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x36\n\x0c\x64ouble_match\x18\x02 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x31\n\x0cstring_match\x18\x03 \x01(\x0b\x32\x19.apg.xds.v3.StringMatcherH\x00\x12\x14\n\nbool_match\x18\x04 \x01(\x08H\x00\x12\x17\n\rpresent_match\x18\x05 \x01(\x08H\x00\x12\x34\n\nlist_match\x18\x06 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x12\x32\n\x08or_match\x18\x07 \x01(\x0b\x32\x1e.apg.xds.v3.UnsupportedMatcherH\x00\x42\x0f\n\rmatch_pattern*R\n\x0c\x43onfigStatus\x12\x12\n\x0e\x43ONFIG_UNKNOWN\x10\x00\x12\n\n\x06SYNCED\x10\x01\x12\x0c\n\x08NOT_SENT\x10\x02\x12\t\n\x05STALE\x10\x03\x12\t\n\x05\x45RROR\x10\x04*]\n\x14\x43lientResourceStatus\x12\x0b\n\x07UNKNOWN\x10\x00\x12\r\n\tREQUESTED\x10\x01\x12\x12\n\x0e\x44OES_NOT_EXIST\x10\x02\x12\t\n\x05\x41\x43KED\x10\x03\x12\n\n\x06NACKED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protos.apg.xds.v3.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONFIGSTATUS']._serialized_start=1755
-  _globals['_CONFIGSTATUS']._serialized_end=1837
-  _globals['_CLIENTRESOURCESTATUS']._serialized_start=1839
-  _globals['_CLIENTRESOURCESTATUS']._serialized_end=1932
+  _globals['_CONFIGSTATUS']._serialized_start=1780
+  _globals['_CONFIGSTATUS']._serialized_end=1862
+  _globals['_CLIENTRESOURCESTATUS']._serialized_start=1864
+  _globals['_CLIENTRESOURCESTATUS']._serialized_end=1957
   _globals['_CLIENTSTATUSREQUEST']._serialized_start=141
   _globals['_CLIENTSTATUSREQUEST']._serialized_end=245
   _globals['_CLIENTSTATUSRESPONSE']._serialized_start=247
@@ -51,13 +51,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODEMATCHER']._serialized_start=917
   _globals['_NODEMATCHER']._serialized_end=1025
   _globals['_STRINGMATCHER']._serialized_start=1028
-  _globals['_STRINGMATCHER']._serialized_end=1258
-  _globals['_UNSUPPORTEDMATCHER']._serialized_start=1260
-  _globals['_UNSUPPORTEDMATCHER']._serialized_end=1280
-  _globals['_STRUCTMATCHER']._serialized_start=1282
-  _globals['_STRUCTMATCHER']._serialized_end=1377
-  _globals['_PATHSEGMENT']._serialized_start=1379
-  _globals['_PATHSEGMENT']._serialized_end=1405
-  _globals['_VALUEMATCHER']._serialized_start=1408
-  _globals['_VALUEMATCHER']._serialized_end=1753
+  _globals['_STRINGMATCHER']._serialized_end=1252
+  _globals['_REGEXMATCHER']._serialized_start=1254
+  _globals['_REGEXMATCHER']._serialized_end=1283
+  _globals['_UNSUPPORTEDMATCHER']._serialized_start=1285
+  _globals['_UNSUPPORTEDMATCHER']._serialized_end=1305
+  _globals['_STRUCTMATCHER']._serialized_start=1307
+  _globals['_STRUCTMATCHER']._serialized_end=1402
+  _globals['_PATHSEGMENT']._serialized_start=1404
+  _globals['_PATHSEGMENT']._serialized_end=1430
+  _globals['_VALUEMATCHER']._serialized_start=1433
+  _globals['_VALUEMATCHER']._serialized_end=1778
 # @@protoc_insertion_point(module_scope)

@@ -261,7 +261,7 @@ class StringMatcher(_message.Message):
     contains: _builtins.str
     ignore_case: _builtins.bool
     @_builtins.property
-    def safe_regex(self) -> Global___UnsupportedMatcher: ...
+    def safe_regex(self) -> Global___RegexMatcher: ...
     @_builtins.property
     def custom(self) -> Global___UnsupportedMatcher: ...
     def __init__(
@@ -270,7 +270,7 @@ class StringMatcher(_message.Message):
         exact: _builtins.str = ...,
         prefix: _builtins.str = ...,
         suffix: _builtins.str = ...,
-        safe_regex: Global___UnsupportedMatcher | None = ...,
+        safe_regex: Global___RegexMatcher | None = ...,
         contains: _builtins.str = ...,
         custom: Global___UnsupportedMatcher | None = ...,
         ignore_case: _builtins.bool = ...,
@@ -284,6 +284,27 @@ class StringMatcher(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_match_pattern) -> _WhichOneofReturnType_match_pattern | None: ...
 
 Global___StringMatcher: _TypeAlias = StringMatcher  # noqa: Y015
+
+@_typing.final
+class RegexMatcher(_message.Message):
+    """envoy.type.matcher.v3.RegexMatcher"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGEX_FIELD_NUMBER: _builtins.int
+    regex: _builtins.str
+    def __init__(
+        self,
+        *,
+        regex: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["regex", b"regex"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegexMatcher: _TypeAlias = RegexMatcher  # noqa: Y015
 
 @_typing.final
 class UnsupportedMatcher(_message.Message):
