@@ -35,6 +35,7 @@ class Effective:
 
 
 NOTHING = Effective()
+_SERVICE = "Service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,11 @@ class Attachments:
                 elif winner is not policy:
                     conflicts.append(Conflict(winner, policy, index, target))
         self._by_target = {target: tuple(standing) for target, standing in by_target.items()}
+        self._at_server: dict[Target, tuple[AttachedPolicy, ...]] = {}
+        for target in [target for target in by_target if target.kind == _SERVICE]:
+            standing_there = self._by_target[target]
+            self._at_server[target] = tuple(policy for policy in standing_there if policy.AT_SERVER)
+            self._by_target[target] = tuple(policy for policy in standing_there if not policy.AT_SERVER)
         self._known: dict[tuple[tuple[AttachedPolicy, ...], ...], Effective] = {}
         self.conflicts = tuple(conflicts)
 
@@ -85,26 +91,32 @@ class Attachments:
         return self._effective([Target(*gateway), *(Target(*gateway, name) for name in names)])
 
     def on_backend(self, backend: Backend) -> Effective:
-        """For connections and requests to a service or one version of it, from anywhere: version > Service."""
+        """Where a service, or one version of it, is called from: version > Service."""
         if not self._by_target:
             return NOTHING
-        service = Target("Service", *backend.service)
+        service = Target(_SERVICE, *backend.service)
         targets = [service] if backend.version is None else [service, service._replace(section=backend.version)]
         return self._effective(targets)
+
+    def on_inbound(self, service: ServiceKey) -> Effective:
+        """At the sidecars of a service, for what comes in."""
+        found = self._at_server.get(Target(_SERVICE, *service))
+        return self._of((found,)) if found else NOTHING
 
     def on_call(self, service: ServiceKey, route: DocumentKey, rule: str | None) -> Effective:
         """For calls to a service that a sidecar routes by a route's rule: rule > route > Service."""
         if not self._by_target:
             return NOTHING
-        targets = [Target("Service", *service), Target(*route)]
+        targets = [Target(_SERVICE, *service), Target(*route)]
         if rule is not None:
             targets.append(Target(*route, rule))
         return self._effective(targets)
 
     def _effective(self, targets: Iterable[Target]) -> Effective:
         levels = tuple(found for target in targets if (found := self._by_target.get(target)))
-        if not levels:
-            return NOTHING
+        return self._of(levels) if levels else NOTHING
+
+    def _of(self, levels: tuple[tuple[AttachedPolicy, ...], ...]) -> Effective:
         known = self._known.get(levels)
         if known is None:
             known = self._known[levels] = Effective(_by_precedence(levels))

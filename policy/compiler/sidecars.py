@@ -38,9 +38,9 @@ def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> Routed
     inbound, group = sidecar.spec.inbound, sidecar_group(sidecar.key)
     key = ServiceKey(*sidecar.key[1:])
     service = routing.mesh.services.get(key) or Service(*key)
-    policies = documents.attachments.on_backend(Backend(key, None))
+    policies = documents.attachments.on_inbound(key)
     application = Backend(ServiceKey(key.namespace, f"{key.name}{_APPLICATION}"), None)
-    # What is attached to the service counts here as the server's side; the way to the application is local.
+    # The way to the application is local: nothing that callers are asked for belongs on it.
     local = ReachedBackend(application, service.protocol, NOTHING, address=(_LOOPBACK, inbound.application))
     name = f"{group}/inbound"
     if inbound.protocol == "TCP":

@@ -158,3 +158,40 @@ def test_inbound_connections_can_be_carried_whole() -> None:
     assert listener is not None
     assert listener.references == {ResourceKey(CLUSTER, "default/checkout@application")}
     assert snapshot.get(ROUTE, "sidecar/default/checkout/inbound") is None
+
+
+def test_retries_of_calls_to_a_service_are_the_callers_and_not_also_its_own_sidecars() -> None:
+    texts = (
+        sidecar("dependencies: [{name: payment}]"),
+        sidecar("dependencies: []", name="payment"),
+        policy("RetryPolicy", "attempts: 5", target="{kind: Service, name: payment}"),
+    )
+
+    def origins(service: str, side: str) -> tuple[str, ...]:
+        group = f"sidecar/default/{service}"
+        resource = Compiler().compile(mesh(*texts))[group].get(ROUTE, f"{group}/{side}")
+        assert resource is not None
+        return resource.origin
+
+    assert "RetryPolicy default/test" in origins("checkout", "outbound")
+    assert "RetryPolicy default/test" not in origins("payment", "inbound")
+
+
+def test_what_a_service_tells_is_told_by_its_own_sidecars_and_not_also_by_its_callers() -> None:
+    texts = (
+        sidecar("dependencies: [{name: payment}]"),
+        sidecar("dependencies: []", name="payment"),
+        policy("TelemetryPolicy", "accessLog: {sinks: [{type: Stdout}]}", target="{kind: Service, name: payment}"),
+    )
+
+    def told(service: str) -> set[str]:
+        snapshot = Compiler().compile(mesh(*texts))[f"sidecar/default/{service}"]
+        return {
+            resource.name.rpartition("/")[2]
+            for type in snapshot.types
+            for resource in snapshot.resources(type).values()
+            if "TelemetryPolicy default/test" in resource.origin
+        }
+
+    assert told("payment") == {"inbound"}
+    assert told("checkout") == set()
