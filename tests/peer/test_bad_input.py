@@ -50,7 +50,7 @@ CASES = {
     "unknown field": (
         GOOD.replace("backendRefs:", "backendRef:"),
         "HTTPRoute default/payment: spec.rules[0].backendRef: got a field that does not exist, "
-        "want one of name, matches, filters, backendRefs, timeouts; did you mean backendRefs?",
+        "want one of name, matches, filters, backendRefs, timeouts, retry, sessionPersistence; did you mean backendRefs?",
     ),
     "missing field": (
         GOOD.replace("metadata: {name: payment}", "metadata: {}"),
