@@ -49,7 +49,7 @@ from xds.fleet import Accepted, Fleet, FleetEvent, Refused
 from xds.flow import Flow
 from xds.garbage import collect_rarely
 from xds.listening import Transport
-from xds.server import AdsServer
+from xds.server import Server
 
 _log = logging.getLogger("apg")
 
@@ -146,7 +146,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
 
         telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
         status = ClientStatus(fleet).handler()
-        ads = AdsServer(
+        ads = Server(
             cache,
             fleet,
             beside=(*telemetry.handlers(), *((status,) if config.xds_status else ())),
@@ -243,7 +243,7 @@ async def _start_admin(server: grpc.aio.Server, config: Config) -> int:
     return int(port)
 
 
-async def _start_xds(server: AdsServer, config: Config) -> int:
+async def _start_xds(server: Server, config: Config) -> int:
     try:
         return await server.start(config.xds_address, tls=credentials.xds(config))
     except XdsError as error:
