@@ -52,7 +52,7 @@ from xds.fleet import Accepted, Fleet, FleetEvent
 from xds.frames import delta_frame
 from xds.resource import Resource
 from xds.resource_types import ROUTE
-from xds.server import AdsServer
+from xds.server import Server
 from xds.snapshot import Snapshot
 from xds.wire import string
 
@@ -169,7 +169,7 @@ class _OurPush:
         cache.publish(_NAME, snapshot)
         made = cls(cache, snapshot)
         fleet.listen(made._on_event)
-        server = AdsServer(cache, fleet)
+        server = Server(cache, fleet)
         port = await server.start("127.0.0.1:0")
         parts.push_async_callback(server.stop, grace=0)
         await _envoy(parts, folder, "ours", port)

@@ -50,7 +50,7 @@ from xds.flow import Flow
 from xds.garbage import collect_rarely
 from xds.listening import Transport
 from xds.quota_serving import QuotaService
-from xds.server import AdsServer
+from xds.server import Server
 
 _log = logging.getLogger("apg")
 
@@ -150,7 +150,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
         quotas = QuotaService()
         status = ClientStatus(fleet).handler()
-        ads = AdsServer(
+        ads = Server(
             cache,
             fleet,
             beside=(*telemetry.handlers(), quotas.handler(), *((status,) if config.xds_status else ())),
@@ -247,7 +247,7 @@ async def _start_admin(server: grpc.aio.Server, config: Config) -> int:
     return int(port)
 
 
-async def _start_xds(server: AdsServer, config: Config) -> int:
+async def _start_xds(server: Server, config: Config) -> int:
     try:
         return await server.start(config.xds_address, tls=credentials.xds(config))
     except XdsError as error:

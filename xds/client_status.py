@@ -56,7 +56,7 @@ class ClientStatus:
         self._one_at_a_time = asyncio.Lock()  # an answer may be large, and ten callers' would be ten times as large
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """For a gRPC server: `AdsServer`'s, or one of your own."""
+        """For a gRPC server: `Server`'s, or one of your own."""
         stream: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(self._stream)
         fetch: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._fetch)
         return grpc.method_handlers_generic_handler(CSDS, {"StreamClientStatus": stream, "FetchClientStatus": fetch})

@@ -2,120 +2,70 @@
 `hpack`; grpc.github.io, "gRPC over HTTP2").
 
 It does what gRPC needs and no more: calls in, messages in and out, flow control both ways, a call's end in trailers.
-What a client may make it hold is bounded: headers, messages, calls, and what was received and not taken yet.
-docs/decisions/0030 says why this is ours.
+What a client may make it hold is bounded: headers, messages, calls, and what was received and not taken yet; and what
+it may have it do for nothing. docs/decisions/0030 says why this is ours.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
 from hpack import Decoder, HPACKError
+from hpack.exceptions import OversizedHeaderListError
 
-from xds.wire import SMALL, varint
-
-Headers: TypeAlias = Sequence[tuple[str, str]]
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PUSH_PROMISE, _PING, _GOAWAY, _WINDOW_UPDATE, _CONTINUATION = (
-    0,
-    1,
-    *range(3, 10),
+from xds.http2_calls import Call, Calls, Headers, Nobody
+from xds.http2_frames import (
+    ACK,
+    COMPRESSION_ERROR,
+    CONTINUATION,
+    DATA,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    ENHANCE_YOUR_CALM,
+    FLOW_CONTROL_ERROR,
+    FRAME_SIZE,
+    FRAME_SIZE_ERROR,
+    GOAWAY,
+    GRPC_HEAD,
+    HEAD,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    LARGEST_WINDOW,
+    MAX_CONCURRENT_STREAMS,
+    MAX_FRAME_SIZE,
+    MAX_HEADER_LIST_SIZE,
+    NO_ERROR,
+    NUMBER,
+    PADDED,
+    PING,
+    PREFACE,
+    PRIORITISED,
+    PROTOCOL_ERROR,
+    PUSH_PROMISE,
+    REFUSED_STREAM,
+    RESPONSE_HEADERS,
+    RST_STREAM,
+    SETTING,
+    SETTINGS,
+    WINDOW_UPDATE,
+    CallError,
+    Http2Error,
+    frame,
+    literal,
+    one_number,
+    unpadded,
 )
-_END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITISED = 0x1, 0x1, 0x4, 0x8, 0x20
 
-NO_ERROR, PROTOCOL_ERROR, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR = 0x0, 0x1, 0x3, 0x6
-REFUSED_STREAM, COMPRESSION_ERROR, ENHANCE_YOUR_CALM = 0x7, 0x9, 0xB
-
-_MAX_CONCURRENT_STREAMS, _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE, _MAX_HEADER_LIST_SIZE = 3, 4, 5, 6
-
-_DEFAULT_WINDOW = 65_535
-_LARGEST_WINDOW = 2**31 - 1
-_FRAME_SIZE = 16_384  # what is received is never larger: the default, which we leave as it is
 _HEADERS_LIMIT = 16_384  # octets of one header block, and of its fields
-_RESETS_LIMIT = 1_000  # calls that a client opens and resets on one connection ("rapid reset", CVE-2023-44487)
+_WORDS_LIMIT = 1_000  # characters of a status or a GOAWAY; they may repeat what the client said
+_LARGE_REQUEST = 1 << 16  # octets
+_LARGE_REQUESTS = 4  # of the largest size at once on one connection, half received
 
-_head = struct.Struct(">BHBBL")  # length (high 8 bits, low 16), type, flags, stream
-_setting = struct.Struct(">HL")
-_number = struct.Struct(">L")
-_grpc_head = struct.Struct(">BL")  # compressed, length
-
-_RESPONSE_HEADERS = b"\x88\x0f\x10\x10application/grpc"  # ":status: 200" by index, content-type as a literal
-
-
-class Http2Error(Exception):
-    """The client broke HTTP/2: the connection ends with this GOAWAY code and words."""
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-
-
-class CallError(Exception):
-    """The client broke gRPC in one call, which ends with this gRPC status code and words."""
-
-    def __init__(self, code: int, words: str) -> None:
-        super().__init__(words)
-        self.code = code
-
-
-class Calls(Protocol):
-    """Who serves the calls. Each method is called at once, from within `receive`."""
-
-    def on_call(self, stream: int, headers: Headers) -> None:
-        """A client opens a call."""
-
-    def on_message(self, stream: int, message: bytes) -> None:
-        """A request. Whoever has taken it in calls `taken`."""
-
-    def on_error(self, stream: int, error: CallError) -> None:
-        """The client cannot be understood further on this call: want it ended."""
-
-    def on_half_closed(self, stream: int) -> None:
-        """The client has no more requests."""
-
-    def on_reset(self, stream: int) -> None:
-        """The client gave the call up; it is forgotten already."""
-
-    def on_room(self, stream: int) -> None:
-        """All that was sent on the call has gone out."""
-
-
-class _Nobody:
-    """Serves no call."""
-
-    def on_call(self, stream: int, headers: Headers) -> None: ...
-
-    def on_message(self, stream: int, message: bytes) -> None: ...
-
-    def on_error(self, stream: int, error: CallError) -> None: ...
-
-    def on_half_closed(self, stream: int) -> None: ...
-
-    def on_reset(self, stream: int) -> None: ...
-
-    def on_room(self, stream: int) -> None: ...
-
-
-@dataclass(slots=True)
-class _Call:
-    """room: octets that the client's window lets us send. unsent: what waits for that. partial: the beginning of a
-    message. waiting: octets of messages that are not taken yet. owed: received octets that the client's window was not
-    given back for yet."""
-
-    room: int
-    unsent: bytearray = field(default_factory=bytearray)
-    partial: bytes = b""
-    waiting: int = 0
-    owed: int = 0
-    headers_sent: bool = False
-    half_closed: bool = False
-    trailers: bytes | None = None
+# Between two of our pings:
+_RESETS_LIMIT = 1_000  # calls opened in vain: given up ("rapid reset", CVE-2023-44487), or at fault (CVE-2025-8671)
+_IDLE_LIMIT = 10_000  # frames from which nothing follows: PING, SETTINGS, CONTINUATION, DATA without any (CVE-2019-9512
+# and what came after it)
 
 
 class ServerConnection:
@@ -126,11 +76,13 @@ class ServerConnection:
     """
 
     __slots__ = (
+        "_blocked",
         "_calls",
         "_decoder",
         "_header_block",
         "_header_end_stream",
         "_header_stream",
+        "_idle",
         "_incoming",
         "_initial_room",
         "_last_stream",
@@ -139,13 +91,13 @@ class ServerConnection:
         "_out",
         "_owed",
         "_peer_frame_size",
-        "_preface_seen",
         "_resets",
         "_room",
         "_server",
         "_window",
         "closing",
         "pings_answered",
+        "preface_seen",
     )
 
     def __init__(self, server: Calls, *, window: int, max_message: int, max_calls: int) -> None:
@@ -153,29 +105,31 @@ class ServerConnection:
         self._window = window
         self._max_message = max_message
         self._max_calls = max_calls
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, Call] = {}
         self._decoder: Decoder | None = None
         self._incoming = b""
-        self._preface_seen = False
+        self.preface_seen = False  # the client speaks HTTP/2
         self._header_stream = 0  # whose header block goes on in CONTINUATION frames; 0: none
         self._header_block = b""
         self._header_end_stream = False
         self._last_stream = 0
-        self._initial_room = _DEFAULT_WINDOW
-        self._peer_frame_size = _FRAME_SIZE
-        self._room = _DEFAULT_WINDOW
+        self._initial_room = DEFAULT_WINDOW
+        self._peer_frame_size = FRAME_SIZE
+        self._room = DEFAULT_WINDOW
         self._owed = 0
         self._resets = 0
+        self._idle = 0
+        self._blocked: dict[int, Call] = {}  # those with something unsent
         self.pings_answered = 0
         self.closing = False
         settings = (
-            (_MAX_CONCURRENT_STREAMS, max_calls),
-            (_INITIAL_WINDOW_SIZE, window),
-            (_MAX_HEADER_LIST_SIZE, _HEADERS_LIMIT),
+            (MAX_CONCURRENT_STREAMS, max_calls),
+            (INITIAL_WINDOW_SIZE, window),
+            (MAX_HEADER_LIST_SIZE, _HEADERS_LIMIT),
         )
-        self._out = [_frame(_SETTINGS, 0, 0, b"".join(_setting.pack(*setting) for setting in settings))]
-        if window > _DEFAULT_WINDOW:
-            self._out.append(_frame(_WINDOW_UPDATE, 0, 0, _number.pack(window - _DEFAULT_WINDOW)))
+        self._out = [frame(SETTINGS, 0, 0, b"".join(SETTING.pack(*setting) for setting in settings))]
+        if window > DEFAULT_WINDOW:
+            self._out.append(frame(WINDOW_UPDATE, 0, 0, NUMBER.pack(window - DEFAULT_WINDOW)))
 
     # --- out ---
 
@@ -197,34 +151,39 @@ class ServerConnection:
         call = self._calls[stream]
         if not call.headers_sent:
             call.headers_sent = True
-            self._out.append(_frame(_HEADERS, _END_HEADERS, stream, _RESPONSE_HEADERS))
+            self._out.append(frame(HEADERS, END_HEADERS, stream, RESPONSE_HEADERS))
         size = len(message) + 5
         if not call.unsent and size <= call.room and size <= self._room and size <= self._peer_frame_size:
             self._out.append(
-                _head.pack(size >> 16, size & 0xFFFF, _DATA, 0, stream) + _grpc_head.pack(0, size - 5) + message
+                HEAD.pack(size >> 16, size & 0xFFFF, DATA, 0, stream) + GRPC_HEAD.pack(0, size - 5) + message
             )
             call.room -= size
             self._room -= size
             return True
-        call.unsent += _grpc_head.pack(0, len(message)) + message
+        call.unsent += GRPC_HEAD.pack(0, len(message)) + message
+        self._blocked[stream] = call
         return self._flush(stream, call)
+
+    def is_blocked(self, stream: int) -> bool:
+        """Whether something that was sent on the call has not gone out yet."""
+        return stream in self._blocked
 
     def end(self, stream: int, code: int, words: str = "", trailing: Headers = ()) -> None:
         """Ends a call with a gRPC status, once all that was sent on it has gone out."""
         call = self._calls.get(stream)
         if call is None:
             return
-        trailers = b"" if call.headers_sent else _RESPONSE_HEADERS
-        trailers += _literal("grpc-status", str(code))
+        trailers = b"" if call.headers_sent else RESPONSE_HEADERS
+        trailers += literal("grpc-status", str(code))
         if words:
-            trailers += _literal("grpc-message", quote(words, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"))
-        call.trailers = trailers + b"".join(_literal(name, value) for name, value in trailing)
+            trailers += literal("grpc-message", quote(_clipped(words), safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"))
+        call.trailers = trailers + b"".join(literal(name, value) for name, value in trailing)
         self._flush(stream, call)
 
     def reset(self, stream: int, code: int) -> None:
         """Drops a call at once."""
-        if self._calls.pop(stream, None) is not None:
-            self._out.append(_frame(_RST_STREAM, 0, stream, _number.pack(code)))
+        if self._forget(stream):
+            self._out.append(frame(RST_STREAM, 0, stream, NUMBER.pack(code)))
 
     def taken(self, stream: int, octets: int) -> None:
         """A request of so many octets was taken in: there is room for others."""
@@ -234,18 +193,19 @@ class ServerConnection:
             self._give_back(stream, call)
 
     def ping(self) -> None:
-        """Asks for a sign of life: `pings_answered` counts up."""
-        self._out.append(_frame(_PING, 0, 0, b"apg-mesh"))
+        """Asks for a sign of life: `pings_answered` counts up. What a client may do in vain is counted from here."""
+        self._resets = self._idle = 0
+        self._out.append(frame(PING, 0, 0, b"apg-mesh"))
 
     def abandon(self) -> None:
         """The connection is lost, and nobody serves its calls any more."""
-        self._server = _Nobody()
+        self._server = Nobody()
 
     def go_away(self, code: int, words: str = "") -> None:
         """Takes no new calls; those that are open go on, if `code` is NO_ERROR."""
         self.closing = True
-        payload = _number.pack(self._last_stream) + _number.pack(code) + words.encode()
-        self._out.append(_frame(_GOAWAY, 0, 0, payload))
+        payload = NUMBER.pack(self._last_stream) + NUMBER.pack(code) + _clipped(words).encode()
+        self._out.append(frame(GOAWAY, 0, 0, payload))
 
     # --- in ---
 
@@ -257,18 +217,18 @@ class ServerConnection:
         """
         data = self._incoming + octets if self._incoming else octets
         place, end = 0, len(data)
-        if not self._preface_seen:
+        if not self.preface_seen:
             if not data.startswith(PREFACE[:end]):
                 raise Http2Error(PROTOCOL_ERROR, "want the preface of HTTP/2")
             if end < len(PREFACE):
                 self._incoming = data
                 return
-            self._preface_seen, place = True, len(PREFACE)
+            self.preface_seen, place = True, len(PREFACE)
         while end - place >= 9:
-            high, low, kind, flags, stream = _head.unpack_from(data, place)
+            high, low, kind, flags, stream = HEAD.unpack_from(data, place)
             length = high << 16 | low
-            if length > _FRAME_SIZE:
-                raise Http2Error(FRAME_SIZE_ERROR, f"a frame of {length} octets, want at most {_FRAME_SIZE}")
+            if length > FRAME_SIZE:
+                raise Http2Error(FRAME_SIZE_ERROR, f"a frame of {length} octets, want at most {FRAME_SIZE}")
             start, stop = place + 9, place + 9 + length
             if stop > end:
                 break
@@ -277,27 +237,28 @@ class ServerConnection:
         self._incoming = data[place:]
 
     def _take(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if self._header_stream and (kind != _CONTINUATION or stream != self._header_stream):
+        if self._header_stream and (kind != CONTINUATION or stream != self._header_stream):
             raise Http2Error(PROTOCOL_ERROR, "want the rest of the header block before any other frame")
-        if kind == _DATA:
+        if kind == DATA:
             self._take_data(flags, stream, payload)
-        elif kind == _HEADERS:
+        elif kind == HEADERS:
             self._take_headers(flags, stream, payload)
-        elif kind == _CONTINUATION:
+        elif kind == CONTINUATION:
             if not self._header_stream:
                 raise Http2Error(PROTOCOL_ERROR, "CONTINUATION without HEADERS")
             self._take_block(flags, stream, payload)
-        elif kind == _WINDOW_UPDATE:
-            self._take_window_update(stream, _one_number(payload))
-        elif kind == _PING:
+        elif kind == WINDOW_UPDATE:
+            self._take_window_update(stream, one_number(payload))
+        elif kind == PING:
             self._take_ping(flags, payload)
-        elif kind == _SETTINGS:
+        elif kind == SETTINGS:
             self._take_settings(flags, payload)
-        elif kind == _RST_STREAM:
-            self._take_reset(stream, _one_number(payload))
-        elif kind == _PUSH_PROMISE:
+        elif kind == RST_STREAM:
+            self._take_reset(stream, one_number(payload))
+        elif kind == PUSH_PROMISE:
             raise Http2Error(PROTOCOL_ERROR, "a client pushes nothing")
-        # Nothing follows from PRIORITY, from GOAWAY (a client may still end its calls) or from what is not known.
+        else:  # PRIORITY, GOAWAY (a client may still end its calls), and what is not known
+            self._in_vain()
 
     def _take_data(self, flags: int, stream: int, payload: bytes) -> None:
         length = len(payload)
@@ -306,8 +267,10 @@ class ServerConnection:
             raise Http2Error(FLOW_CONTROL_ERROR, "more than the connection's window")
         if self._owed * 2 >= self._window:
             # What a call may keep from being read counts against its own window alone.
-            self._out.append(_frame(_WINDOW_UPDATE, 0, 0, _number.pack(self._owed)))
+            self._out.append(frame(WINDOW_UPDATE, 0, 0, NUMBER.pack(self._owed)))
             self._owed = 0
+        if not length and not flags & END_STREAM:
+            self._in_vain()
         call = self._calls.get(stream)
         if call is None or call.half_closed:
             if stream == 0 or stream > self._last_stream:
@@ -316,64 +279,70 @@ class ServerConnection:
         call.owed += length
         if call.owed > self._window:
             raise Http2Error(FLOW_CONTROL_ERROR, "more than the call's window")
-        if flags & _PADDED:
-            payload = _unpadded(payload)
+        if flags & PADDED:
+            payload = unpadded(payload)
         try:
             self._take_messages(stream, call, payload)
         except CallError as error:
-            call.partial = b""
+            call.partial, call.wanted = bytearray(), 0
             self._server.on_error(stream, error)
+            self._given_up()
             return
-        if flags & _END_STREAM:
+        if flags & END_STREAM:
             self._half_close(stream, call)
         else:
             self._give_back(stream, call)
 
-    def _take_messages(self, stream: int, call: _Call, payload: bytes) -> None:
-        data = call.partial + payload if call.partial else payload
-        place, end = 0, len(data)
-        while end - place >= 5:
-            compressed, length = _grpc_head.unpack_from(data, place)
-            if compressed:
-                raise CallError(12, "got a compressed message, want none: grpc-accept-encoding is identity")
-            if length > self._max_message:
-                raise CallError(8, f"got a message of {length} octets, want at most {self._max_message}")
-            stop = place + 5 + length
-            if stop > end:
-                break
-            call.waiting += length
-            self._server.on_message(stream, data[place + 5 : stop])
-            place = stop
-        call.partial = data[place:]
+    def _take_messages(self, stream: int, call: Call, payload: bytes) -> None:
+        before = call.wanted
+        for message in call.messages(payload, self._max_message):
+            call.waiting += len(message)
+            self._idle = 0
+            self._server.on_message(stream, message)
+        if call.wanted > _LARGE_REQUEST and call.wanted != before:
+            self._check_large()
 
-    def _give_back(self, stream: int, call: _Call) -> None:
+    def _check_large(self) -> None:
+        """Before another large request is received further: those of a connection are held together."""
+        most, held = _LARGE_REQUESTS * self._max_message, sum(call.wanted for call in self._calls.values())
+        if held > most:
+            raise CallError(
+                8, f"got the beginnings of {held} octets of messages, want at most {most} on one connection"
+            )
+
+    def _give_back(self, stream: int, call: Call) -> None:
         """Lets the client send more, unless it is far ahead of being read."""
         if call.owed * 2 >= self._window and call.waiting * 2 < self._window and not call.half_closed:
-            self._out.append(_frame(_WINDOW_UPDATE, 0, stream, _number.pack(call.owed)))
+            self._out.append(frame(WINDOW_UPDATE, 0, stream, NUMBER.pack(call.owed)))
             call.owed = 0
 
     def _take_headers(self, flags: int, stream: int, payload: bytes) -> None:
-        if flags & _PADDED:
-            payload = _unpadded(payload)
-        if flags & _PRIORITISED:
+        if flags & PADDED:
+            payload = unpadded(payload)
+        if flags & PRIORITISED:
+            if len(payload) < 5:
+                raise Http2Error(FRAME_SIZE_ERROR, f"HEADERS of {len(payload)} octets with a priority, want 5 or more")
             payload = payload[5:]
         self._header_stream, self._header_block = stream, b""
-        self._header_end_stream = bool(flags & _END_STREAM)
+        self._header_end_stream = bool(flags & END_STREAM)
         self._take_block(flags, stream, payload)
 
     def _take_block(self, flags: int, stream: int, payload: bytes) -> None:
         self._header_block += payload
         if len(self._header_block) > _HEADERS_LIMIT:
             raise Http2Error(ENHANCE_YOUR_CALM, f"headers of more than {_HEADERS_LIMIT} octets")
-        if not flags & _END_HEADERS:
+        if not flags & END_HEADERS:
+            self._in_vain()
             return
         block, self._header_stream, self._header_block = self._header_block, 0, b""
         if self._decoder is None:
             self._decoder = Decoder(max_header_list_size=_HEADERS_LIMIT)
         try:
             headers = [(str(name), str(value)) for name, value in self._decoder.decode(block)]
+        except OversizedHeaderListError as error:
+            raise Http2Error(ENHANCE_YOUR_CALM, f"headers that unfold to more than {_HEADERS_LIMIT} octets") from error
         except (HPACKError, UnicodeDecodeError) as error:
-            raise Http2Error(COMPRESSION_ERROR, f"headers that cannot be read: {error}") from error
+            raise Http2Error(COMPRESSION_ERROR, f"headers that cannot be read: {str(error)[:100]}") from error
         call = self._calls.get(stream)
         if call is not None:
             if not self._header_end_stream:
@@ -383,24 +352,27 @@ class ServerConnection:
             self._open(stream, headers)
         elif stream == 0 or stream % 2 == 0:
             raise Http2Error(PROTOCOL_ERROR, f"HEADERS on stream {stream}, want an odd one")
-        # else they crossed with our end of the call
+        else:
+            self._in_vain()  # they crossed with our end of the call
 
     def _open(self, stream: int, headers: Headers) -> None:
         if self.closing or len(self._calls) >= self._max_calls:
             self._last_stream = max(self._last_stream, stream)
-            self._out.append(_frame(_RST_STREAM, 0, stream, _number.pack(REFUSED_STREAM)))
+            self._out.append(frame(RST_STREAM, 0, stream, NUMBER.pack(REFUSED_STREAM)))
+            self._given_up()
             return
         self._last_stream = stream
-        call = self._calls[stream] = _Call(room=self._initial_room)
+        call = self._calls[stream] = Call(room=self._initial_room)
         self._server.on_call(stream, headers)
         if self._header_end_stream:
             self._half_close(stream, call)
 
-    def _half_close(self, stream: int, call: _Call) -> None:
+    def _half_close(self, stream: int, call: Call) -> None:
         if not call.half_closed:
             call.half_closed = True
             if call.partial:
                 self._server.on_error(stream, CallError(13, "the call ended within a message"))
+                self._given_up()
             else:
                 self._server.on_half_closed(stream)
 
@@ -410,103 +382,107 @@ class ServerConnection:
             raise Http2Error(PROTOCOL_ERROR, "a window update of 0")
         if stream == 0:
             self._room += increment
-            if self._room > _LARGEST_WINDOW:
+            if self._room > LARGEST_WINDOW:
                 raise Http2Error(FLOW_CONTROL_ERROR, "a window beyond 2**31 - 1")
-            for number, call in list(self._calls.items()):
-                if call.unsent:
-                    self._resume(number, call)
+            self._resume_all()
             return
         call_or_none = self._calls.get(stream)
         if call_or_none is not None:
             call_or_none.room += increment
-            if call_or_none.room > _LARGEST_WINDOW:
+            if call_or_none.room > LARGEST_WINDOW:
                 raise Http2Error(FLOW_CONTROL_ERROR, "a window beyond 2**31 - 1")
             self._resume(stream, call_or_none)
 
     def _take_settings(self, flags: int, payload: bytes) -> None:
-        if flags & _ACK:
+        self._in_vain()
+        if flags & ACK:
             return
         if len(payload) % 6:
             raise Http2Error(FRAME_SIZE_ERROR, f"SETTINGS of {len(payload)} octets")
+        room = self._initial_room
         for place in range(0, len(payload), 6):
-            setting, value = _setting.unpack_from(payload, place)
-            if setting == _INITIAL_WINDOW_SIZE:
-                if value > _LARGEST_WINDOW:
+            setting, value = SETTING.unpack_from(payload, place)
+            if setting == INITIAL_WINDOW_SIZE:
+                if value > LARGEST_WINDOW:
                     raise Http2Error(FLOW_CONTROL_ERROR, "a window beyond 2**31 - 1")
-                for call in self._calls.values():
-                    call.room += value - self._initial_room
-                self._initial_room = value
-            elif setting == _MAX_FRAME_SIZE:
-                self._peer_frame_size = min(max(value, _FRAME_SIZE), 1 << 20)
-        self._out.append(_frame(_SETTINGS, _ACK, 0, b""))
-        for number, call in list(self._calls.items()):
-            self._resume(number, call)
+                room = value
+            elif setting == MAX_FRAME_SIZE:
+                self._peer_frame_size = min(max(value, FRAME_SIZE), 1 << 20)
+        self._out.append(frame(SETTINGS, ACK, 0, b""))
+        if room != self._initial_room:  # once for a frame, which may hold thousands
+            for call in self._calls.values():
+                call.room += room - self._initial_room
+                if call.room > LARGEST_WINDOW:
+                    raise Http2Error(FLOW_CONTROL_ERROR, "a window beyond 2**31 - 1")
+            self._initial_room = room
+            self._resume_all()
 
     def _take_ping(self, flags: int, payload: bytes) -> None:
         if len(payload) != 8:
             raise Http2Error(FRAME_SIZE_ERROR, f"PING of {len(payload)} octets")
-        if flags & _ACK:
+        self._in_vain()
+        if flags & ACK:
             self.pings_answered += 1
         else:
-            self._out.append(_frame(_PING, _ACK, 0, payload))
+            self._out.append(frame(PING, ACK, 0, payload))
 
     def _take_reset(self, stream: int, code: int) -> None:
         if stream == 0 or stream > self._last_stream:
             raise Http2Error(PROTOCOL_ERROR, f"RST_STREAM {code} on stream {stream}, which was never open")
-        if self._calls.pop(stream, None) is not None:
+        if self._forget(stream):
             self._server.on_reset(stream)
-            self._resets += 1
-            if self._resets > _RESETS_LIMIT:
-                raise Http2Error(ENHANCE_YOUR_CALM, f"more than {_RESETS_LIMIT} calls given up")
+            self._given_up()
+        else:
+            self._in_vain()
 
-    def _resume(self, stream: int, call: _Call) -> None:
+    def _in_vain(self) -> None:
+        """A frame from which nothing follows."""
+        self._idle += 1
+        if self._idle > _IDLE_LIMIT:
+            raise Http2Error(ENHANCE_YOUR_CALM, f"more than {_IDLE_LIMIT} frames that ask for nothing")
+
+    def _given_up(self) -> None:
+        """A call was opened in vain."""
+        self._resets += 1
+        if self._resets > _RESETS_LIMIT:
+            raise Http2Error(ENHANCE_YOUR_CALM, f"more than {_RESETS_LIMIT} calls given up")
+
+    def _forget(self, stream: int) -> bool:
+        """Whether there was such a call."""
+        self._blocked.pop(stream, None)
+        return self._calls.pop(stream, None) is not None
+
+    def _resume_all(self) -> None:
+        for stream, call in list(self._blocked.items()):
+            if self._room <= 0:
+                break
+            self._resume(stream, call)
+
+    def _resume(self, stream: int, call: Call) -> None:
         if call.unsent and self._flush(stream, call) and call.trailers is None:
             self._server.on_room(stream)
 
-    def _flush(self, stream: int, call: _Call) -> bool:
+    def _flush(self, stream: int, call: Call) -> bool:
         """Sends of what waits as much as the windows have room for, and the trailers behind it."""
         room = min(call.room, self._room, len(call.unsent))
         if room > 0:
             for start in range(0, room, self._peer_frame_size):
                 chunk = bytes(call.unsent[start : min(start + self._peer_frame_size, room)])
-                self._out.append(_frame(_DATA, 0, stream, chunk))
+                self._out.append(frame(DATA, 0, stream, chunk))
             del call.unsent[:room]
             call.room -= room
             self._room -= room
         if call.unsent:
             return False
+        self._blocked.pop(stream, None)
         if call.trailers is not None:
-            self._out.append(_frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, call.trailers))
-            del self._calls[stream]
+            self._out.append(frame(HEADERS, END_HEADERS | END_STREAM, stream, call.trailers))
+            self._forget(stream)
             if not call.half_closed:
                 # The client may stop sending; what it has sent already is dropped (RFC 9113, 8.1).
-                self._out.append(_frame(_RST_STREAM, 0, stream, _number.pack(NO_ERROR)))
+                self._out.append(frame(RST_STREAM, 0, stream, NUMBER.pack(NO_ERROR)))
         return True
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return _head.pack(len(payload) >> 16, len(payload) & 0xFFFF, kind, flags, stream) + payload
-
-
-def _literal(name: str, value: str) -> bytes:
-    """A header that is not to be indexed, without Huffman codes (RFC 7541, 6.2.2)."""
-    return b"\x00" + _text(name) + _text(value)
-
-
-def _text(text: str) -> bytes:
-    octets = text.encode()
-    if len(octets) < 127:
-        return SMALL[len(octets)] + octets
-    return b"\x7f" + varint(len(octets) - 127) + octets  # an integer with a 7-bit prefix (RFC 7541, 5.1)
-
-
-def _unpadded(payload: bytes) -> bytes:
-    if not payload or payload[0] >= len(payload):
-        raise Http2Error(PROTOCOL_ERROR, "more padding than payload")
-    return payload[1 : len(payload) - payload[0]]
-
-
-def _one_number(payload: bytes) -> int:
-    if len(payload) != 4:
-        raise Http2Error(FRAME_SIZE_ERROR, f"a frame of {len(payload)} octets, want 4")
-    return int(_number.unpack(payload)[0])
+def _clipped(words: str) -> str:
+    return words if len(words) <= _WORDS_LIMIT else words[:_WORDS_LIMIT] + "…"

@@ -78,7 +78,7 @@ class LoadReports:
             stream.wake()
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """For `AdsServer`."""
+        """For `Server`."""
         method: grpc.RpcMethodHandler[bytes, bytes] = grpc.stream_stream_rpc_method_handler(
             self._serve
         )  # bytes: a fault is named by us, not by gRPC

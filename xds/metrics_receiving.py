@@ -28,7 +28,7 @@ class Metrics:
         self.refused_points = 0
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """For `AdsServer`."""
+        """For `Server`."""
         method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(self._export)
         return grpc.method_handlers_generic_handler(OTLP_METRICS, {"Export": method})
 

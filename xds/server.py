@@ -146,6 +146,3 @@ class Server:
             )
 
         return grpc.stream_stream_rpc_method_handler(method)
-
-
-AdsServer = Server

@@ -19,7 +19,9 @@ from urllib.parse import quote
 
 import grpc
 
-from xds.http2 import NO_ERROR, CallError, Headers, Http2Error, ServerConnection
+from xds.http2 import ServerConnection
+from xds.http2_calls import Headers
+from xds.http2_frames import NO_ERROR, CallError, Http2Error
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Message: TypeAlias = Any  # what the handler's own functions read and write; bytes where it has none

@@ -20,7 +20,7 @@ from xds.fleet import Fleet
 from xds.flow import Flow
 from xds.garbage import collect_rarely
 from xds.resource import Resource
-from xds.server import AdsServer, node_cluster
+from xds.server import Server, node_cluster
 from xds.snapshot import Snapshot
 
 GROUP = "bench"
@@ -46,10 +46,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
         snapshot = Snapshot.of(Resource.of(message) for message in all_of(range(arguments.clusters)))
         for group in (GROUP, ASIDE):
             cache.publish(group, snapshot)
-        server = AdsServer(cache, Fleet(), group_of=node_cluster, flow=flow)
+        server = Server(cache, Fleet(), group_of=node_cluster, flow=flow)
     else:
         _publish_distinct(cache, arguments.clusters, arguments.nodes)
-        server = AdsServer(cache, Fleet(), group_of=lambda node: node.id, flow=flow)
+        server = Server(cache, Fleet(), group_of=lambda node: node.id, flow=flow)
     collect_rarely()
     _say(port=await server.start(f"127.0.0.1:{arguments.port}", share_port=arguments.share_port))
     lines = asyncio.StreamReader()

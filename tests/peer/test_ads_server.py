@@ -25,7 +25,7 @@ from xds.errors import XdsError
 from xds.fleet import Connected, Disconnected, Fleet, FleetEvent, Refused
 from xds.listening import Transport
 from xds.resource_types import CLUSTER, ENDPOINT
-from xds.server import ADS, AdsServer
+from xds.server import ADS, Server
 from xds.snapshot import Snapshot
 
 NODE = Node(id="edge-1", cluster="default/edge", user_agent_name="envoy")
@@ -35,7 +35,7 @@ NODE = Node(id="edge-1", cluster="default/edge", user_agent_name="envoy")
 class Serving:
     cache: SnapshotCache
     fleet: Fleet
-    server: AdsServer
+    server: Server
     port: int
     events: list[FleetEvent] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class Serving:
 @pytest.fixture(params=Transport)
 async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
-    server = AdsServer(cache, fleet, transport=request.param)
+    server = Server(cache, fleet, transport=request.param)
     port = await server.start("127.0.0.1:0")
     made = Serving(cache, fleet, server, port)
     fleet.listen(made.events.append)
@@ -182,6 +182,6 @@ async def test_a_group_that_is_cleared_is_told_to_drop_everything(serving: Servi
 
 
 async def test_a_taken_address_is_named(serving: Serving) -> None:
-    other = AdsServer(SnapshotCache(), Fleet())
+    other = Server(SnapshotCache(), Fleet())
     with pytest.raises(XdsError, match=f"127.0.0.1:{serving.port}"):
         await other.start(f"127.0.0.1:{serving.port}")

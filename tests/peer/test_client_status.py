@@ -44,7 +44,7 @@ from xds.history import Record, RefusedResource
 from xds.holdings import Holding, Standing
 from xds.resource import Resource
 from xds.resource_types import CLUSTER, ENDPOINT, ResourceType
-from xds.server import ADS, AdsServer
+from xds.server import ADS, Server
 from xds.snapshot import Snapshot
 
 GROUP = "default/edge"
@@ -61,7 +61,7 @@ class Serving:
 @pytest.fixture
 async def serving() -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
-    server = AdsServer(cache, fleet, beside=[ClientStatus(fleet).handler()])
+    server = Server(cache, fleet, beside=[ClientStatus(fleet).handler()])
     yield Serving(cache, fleet, await server.start("127.0.0.1:0"))
     await server.stop(grace=0)
 
@@ -340,7 +340,7 @@ async def test_an_answer_that_would_be_too_large_is_refused_with_the_way_out(ser
     resource = cluster("pay")
     held = [Record(Holding(CLUSTER, f"pay-{n}", Standing.HELD, resource, resource), None, None) for n in range(100)]
     fleet = Fleet()
-    server = AdsServer(serving.cache, fleet, beside=[ClientStatus(fleet, max_answer=5_000).handler()])
+    server = Server(serving.cache, fleet, beside=[ClientStatus(fleet, max_answer=5_000).handler()])
     port = await server.start("127.0.0.1:0")
     with connected(fleet, *held):
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -25,7 +25,7 @@ from xds.fleet import Connected, Fleet, FleetEvent
 from xds.flow import Flow, Gate, Turn, stream_age
 from xds.load_reporting import LRS, LoadReports
 from xds.resource_types import CLUSTER
-from xds.server import ADS, AdsServer, node_cluster
+from xds.server import ADS, Server, node_cluster
 from xds.snapshot import Snapshot
 
 GROUP = "default/edge"
@@ -36,7 +36,7 @@ DEADLINE = 30
 class Serving:
     cache: SnapshotCache
     fleet: Fleet
-    server: AdsServer
+    server: Server
     port: int
     events: list[FleetEvent] = field(default_factory=list)
 
@@ -45,7 +45,7 @@ class Serving:
 async def serving(**bounds: Any) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
     reports = LoadReports(cache, group_of=node_cluster)
-    server = AdsServer(cache, fleet, flow=Flow(**bounds), beside=[reports.handler()])
+    server = Server(cache, fleet, flow=Flow(**bounds), beside=[reports.handler()])
     made = Serving(cache, fleet, server, await server.start("127.0.0.1:0"))
     fleet.listen(made.events.append)
     try:
@@ -245,7 +245,9 @@ async def test_a_turn_lasts_while_the_client_asks_on_and_ends_when_it_has_all() 
     turn.moved(settled=True)
     turn.moved(settled=False)  # it asked for something else, and was not served that yet
     waiting = asyncio.create_task(gate.turn())
-    await asyncio.sleep(0.05)
+    later = await Gate(gate.flow).turn()
+    later.moved(settled=True)
+    await eventually(lambda: later.is_over)  # so would this one be, had it not asked on
     assert not waiting.done()
     turn.moved(settled=True)
     assert not (await asyncio.wait_for(waiting, DEADLINE)).is_over

@@ -20,7 +20,7 @@ from tests.xds_resources import service
 from xds.cache import SnapshotCache
 from xds.fleet import Fleet
 from xds.resource_types import CLUSTER
-from xds.server import ADS, AdsServer
+from xds.server import ADS, Server
 from xds.snapshot import Snapshot
 
 NODE = Node(id="edge-1", cluster="default/edge")
@@ -42,7 +42,7 @@ def no_collector() -> Iterator[None]:
 async def test_an_ended_stream_leaves_no_cycles(end: str, delta: bool) -> None:
     cache, fleet = SnapshotCache(), Fleet()
     cache.publish("default/edge", Snapshot.of(service("pay", 1)))
-    server = AdsServer(cache, fleet)
+    server = Server(cache, fleet)
     port = await server.start("127.0.0.1:0")
     try:
         await _stream(port, fleet, delta=delta, end=end)  # whatever is made once is made

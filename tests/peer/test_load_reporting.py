@@ -20,7 +20,7 @@ from xds.cache import SnapshotCache
 from xds.fleet import Fleet
 from xds.load_reporting import LRS, LoadPolicy, LoadReports
 from xds.loads import Metric, Requests
-from xds.server import AdsServer, node_cluster
+from xds.server import Server, node_cluster
 from xds.snapshot import Snapshot
 
 GROUP = "default/edge"
@@ -38,7 +38,7 @@ class Serving:
 async def serving() -> AsyncIterator[Serving]:
     cache = SnapshotCache()
     reports = LoadReports(cache, group_of=node_cluster)
-    server = AdsServer(cache, Fleet(), beside=[reports.handler()])
+    server = Server(cache, Fleet(), beside=[reports.handler()])
     yield Serving(cache, reports, await server.start("127.0.0.1:0"))
     await server.stop(grace=0)
 

@@ -16,7 +16,7 @@ from xds.cache import SnapshotCache
 from xds.fleet import Fleet
 from xds.measurements import Gauge
 from xds.metrics_receiving import OTLP_METRICS, Metrics
-from xds.server import AdsServer
+from xds.server import Server
 
 DEADLINE = 30
 
@@ -24,7 +24,7 @@ DEADLINE = 30
 @pytest.fixture
 async def metrics() -> AsyncIterator[tuple[Metrics, int]]:
     made = Metrics(limit=100_000)
-    server = AdsServer(SnapshotCache(), Fleet(), beside=[made.handler()])
+    server = Server(SnapshotCache(), Fleet(), beside=[made.handler()])
     yield made, await server.start("127.0.0.1:0")
     await server.stop(grace=0)
 

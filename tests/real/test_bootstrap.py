@@ -28,7 +28,7 @@ from tests.ports import reserve_port
 from xds.cache import SnapshotCache
 from xds.fleet import Fleet
 from xds.listening import Transport
-from xds.server import AdsServer
+from xds.server import Server
 from xds.snapshot import Snapshot
 
 GROUP = "default/edge"
@@ -41,7 +41,7 @@ _REPOSITORY = Path(__file__).parents[2]
 class Serving:
     """An ADS server with nothing to serve but the news that there is nothing."""
 
-    server: AdsServer
+    server: Server
     fleet: Fleet
     port: int
 
@@ -55,7 +55,7 @@ class Serving:
 async def serving(request: pytest.FixtureRequest) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
     cache.publish(GROUP, Snapshot.of([]))
-    server = AdsServer(cache, fleet, transport=request.param)
+    server = Server(cache, fleet, transport=request.param)
     yield Serving(server, fleet, await server.start("127.0.0.1:0"))
     await server.stop(grace=0)
 

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xds.http2 import (
+from xds.http2 import ServerConnection
+from xds.http2_calls import Call, Headers
+from xds.http2_frames import (
     COMPRESSION_ERROR,
     ENHANCE_YOUR_CALM,
     FLOW_CONTROL_ERROR,
@@ -23,9 +25,7 @@ from xds.http2 import (
     PREFACE,
     PROTOCOL_ERROR,
     CallError,
-    Headers,
     Http2Error,
-    ServerConnection,
 )
 
 REQUEST: Headers = (
@@ -302,6 +302,9 @@ def headers_frame(stream: int, *, flags: int = 0x4) -> bytes:
         (frame(0, 0, 5, b"x"), PROTOCOL_ERROR),  # data on a call that was never opened
         (frame(0, 0x8, 1, b"\x05x"), PROTOCOL_ERROR),  # more padding than payload
         (headers_frame(2), PROTOCOL_ERROR),
+        (headers_frame(0), PROTOCOL_ERROR),
+        (frame(1, 0x24, 3, bytes(4)), FRAME_SIZE_ERROR),  # too short for the priority that it announces
+        (frame(1, 0x2C, 3, b"\x04" + bytes(4)), FRAME_SIZE_ERROR),  # the same, behind padding
         (headers_frame(1), PROTOCOL_ERROR),  # a second block that does not end the call
         (headers_frame(3, flags=0) + frame(0, 0, 1, b""), PROTOCOL_ERROR),  # something between headers and their rest
         (frame(9, 0x4, 1, b""), PROTOCOL_ERROR),
@@ -347,6 +350,149 @@ def test_a_client_that_opens_and_resets_without_end_is_sent_away() -> None:
     with pytest.raises(Http2Error) as caught:
         pair.server.receive(headers_frame(2_001) + frame(3, 0, 2_001, bytes(4)))
     assert caught.value.code == ENHANCE_YOUR_CALM
+
+
+def test_a_client_whose_calls_are_at_fault_without_end_is_sent_away() -> None:
+    """It makes the server give the calls up ("made you reset", CVE-2025-8671)."""
+    pair = Pair()
+    pair.settle()
+    fault = struct.pack(">BL", 1, 0)
+    for stream in range(1, 2_001, 2):
+        pair.server.receive(headers_frame(stream) + frame(0, 0, stream, fault))
+    assert pair.server.open_calls == 0
+    with pytest.raises(Http2Error) as caught:
+        pair.server.receive(headers_frame(2_001) + frame(0, 0, 2_001, fault))
+    assert caught.value.code == ENHANCE_YOUR_CALM
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        frame(6, 0, 0, bytes(8)),
+        frame(4, 0, 0, b""),
+        frame(4, 0x1, 0, b""),
+        frame(0, 0, 1, b""),
+        frame(2, 0, 1, bytes(5)),  # PRIORITY
+        frame(0xFA, 0, 1, b""),  # nobody knows what
+    ],
+    ids=["ping", "settings", "settings' acknowledgement", "no data", "priority", "unknown"],
+)
+def test_frames_that_ask_for_nothing_have_an_end(octets: bytes) -> None:
+    pair = Pair()
+    pair.open()
+    for _ in range(3):  # a client that also does something, or takes its time, may go on
+        pair.server.receive(octets * 9_000)
+        pair.server.receive(frame(0, 0, 1, framed(b"a request")))
+    pair.server.ping()
+    pair.server.receive(octets * 9_000)
+    with pytest.raises(Http2Error) as caught:
+        pair.server.receive(octets * 2_000)
+    assert caught.value.code == ENHANCE_YOUR_CALM
+
+
+def test_a_header_block_in_pieces_without_end_is_cut_off() -> None:
+    pair = Pair()
+    pair.settle()
+    pair.server.receive(headers_frame(1, flags=0))
+    with pytest.raises(Http2Error) as caught:
+        pair.server.receive(frame(9, 0, 1, b"") * 11_000)
+    assert caught.value.code == ENHANCE_YOUR_CALM
+
+
+def test_headers_that_unfold_to_much_are_refused() -> None:
+    """A field of 4,000 octets that the client had us remember, named again and again by one octet."""
+    pair = Pair()
+    pair.settle()
+    field = b"\x40\x01x" + b"\x7f\xa1\x1e" + b"v" * 4_000
+    with pytest.raises(Http2Error) as caught:
+        pair.server.receive(frame(1, 0x4, 1, field + b"\xbe" * 100))
+    assert caught.value.code == ENHANCE_YOUR_CALM
+    assert "unfold" in str(caught.value)
+
+
+def test_what_is_said_to_a_client_fits_into_a_frame_whatever_it_repeats() -> None:
+    pair = Pair()
+    stream = pair.open()
+    pair.server.end(stream, 12, "é" * 100_000)
+    pair.settle()
+    assert len(pair.trailers(stream)["grpc-message"]) < 8_000
+    pair.server.go_away(PROTOCOL_ERROR, "x" * 100_000)
+    assert len(pair.server.take_out()) < 2_000
+
+
+def test_a_request_that_comes_octet_by_octet_costs_no_more_than_its_octets() -> None:
+    """What has come of it is added to, not copied, until it is whole."""
+    message = framed(bytes(200_000))
+    call = Call(room=0)
+    assert call.messages(message[:3], 1 << 20) == []
+    assert call.messages(message[3:7], 1 << 20) == []
+    kept = call.partial
+    for place in range(7, len(message) - 1):
+        assert call.messages(message[place : place + 1], 1 << 20) == []
+    assert call.partial is kept
+    assert call.messages(message[-1:] + framed(b"next") + b"\x00", 1 << 20) == [bytes(200_000), b"next"]
+    assert call.partial == b"\x00"
+
+
+def test_large_requests_at_once_on_one_connection_are_bounded_and_others_go_on() -> None:
+    pair = Pair(max_message=1 << 20)
+    beginning = struct.pack(">BL", 0, 1 << 20) + b"x"
+    streams = [pair.open() for _ in range(5)]
+    for stream in streams:
+        pair.client.send_data(stream, beginning)
+        pair.settle()
+    assert [stream for stream in streams if pair.trailers(stream)] == streams[3:]
+    assert pair.trailers(streams[3])["grpc-status"] == "8"
+    assert "want at most 4194304 on one connection" in pair.trailers(streams[3])["grpc-message"]
+    small = pair.open()
+    pair.client.send_data(small, framed(b"a small one"))
+    pair.settle()
+    assert pair.served.requests[small] == [b"a small one"]
+
+
+def test_a_window_that_settings_make_too_large_is_a_fault() -> None:
+    pair = Pair()
+    pair.open()
+    pair.server.receive(frame(8, 0, 1, struct.pack(">L", 2**31 - 1 - 65_535)))
+    with pytest.raises(Http2Error) as caught:
+        pair.server.receive(frame(4, 0, 0, struct.pack(">HL", 4, 65_536)))
+    assert caught.value.code == FLOW_CONTROL_ERROR
+
+
+def test_a_window_may_become_smaller_than_what_was_sent_and_is_kept_then() -> None:
+    pair = Pair()
+    stream = pair.open()
+    assert pair.server.send(stream, bytes(10_000))
+    pair.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 0})
+    pair.settle()
+    assert not pair.server.send(stream, b"more")
+    assert pair.server.is_blocked(stream)
+    pair.client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 20_000})
+    pair.settle()
+    assert not pair.server.is_blocked(stream)
+    assert pair.received(stream) == framed(bytes(10_000)) + framed(b"more")
+
+
+def test_trailers_of_a_client_end_its_side() -> None:
+    pair = Pair()
+    stream = pair.open()
+    pair.client.send_headers(stream, [("x-done", "yes")], end_stream=True)
+    pair.settle()
+    assert pair.served.half_closed == {stream}
+    assert pair.server.send(stream, b"still answered")
+    pair.server.end(stream, 0)
+    pair.settle()
+    assert pair.received(stream) == framed(b"still answered")
+    assert pair.trailers(stream) == {"grpc-status": "0"}
+
+
+def test_data_after_the_end_of_a_side_is_dropped() -> None:
+    pair = Pair()
+    stream = pair.open()
+    pair.client.send_data(stream, framed(b"last"), end_stream=True)
+    pair.settle()
+    pair.server.receive(frame(0, 0, stream, framed(b"after the last")))
+    assert pair.served.requests[stream] == [b"last"]
 
 
 def test_whoever_speaks_something_else_is_told_so() -> None:
