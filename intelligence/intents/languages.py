@@ -1,0 +1,3 @@
+from __future__ import annotations
+def understand_elsewhere(sentence, vocabulary, understand):
+    return None
