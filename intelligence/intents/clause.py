@@ -10,7 +10,19 @@ from decimal import Decimal
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
 from intelligence.intents.lexicon import bit, mask
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.tokens import ADDRESS, BACKEND, COUNTRY, DURATION, METHOD, NUMBER, ROLE, SERVICE, STRANGER, VERSION, Token
+from intelligence.intents.tokens import (
+    ADDRESS,
+    BACKEND,
+    COUNTRY,
+    DURATION,
+    METHOD,
+    NUMBER,
+    ROLE,
+    SERVICE,
+    STRANGER,
+    VERSION,
+    Token,
+)
 from registry.model import ServiceKey
 
 _EVERYTHING = mask("EVERY SERVICENOUN ALL EXTERNAL ZEROTRUST")

@@ -19,7 +19,9 @@ class IntentError(Exception):
 class NotUnderstoodError(IntentError):
     """No frame fits the sentence, or a part of it: `part`."""
 
-    def __init__(self, sentence: str, nearest: tuple[str, ...], *, because: str = "", parts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, sentence: str, nearest: tuple[str, ...], *, because: str = "", parts: tuple[str, ...] = ()
+    ) -> None:
         self.sentence = sentence
         self.nearest = nearest
         self.parts = parts or (sentence,)

@@ -18,15 +18,22 @@ class Example:
 EXAMPLES: tuple[Example, ...] = (
     Example("route 20% of {service} traffic to {new}", "traffic_split {service} shares={new}:20"),
     Example("send all {service} traffic to {new}", "traffic_split {service} shares={new}:100"),
-    Example("split {service} traffic 80/20 between {old} and {new}", "traffic_split {service} shares={old}:80,{new}:20"),
+    Example(
+        "split {service} traffic 80/20 between {old} and {new}", "traffic_split {service} shares={old}:80,{new}:20"
+    ),
     Example("split {service} evenly between {old} and {new}", "traffic_split {service} shares={old}:50,{new}:50"),
     Example("give {new} a quarter of {service} traffic", "traffic_split {service} shares={new}:25"),
-    Example("send {service} requests with header x-group: beta to {new}", "match_route {service} version={new} header=x-group value=beta"),
+    Example(
+        "send {service} requests with header x-group: beta to {new}",
+        "match_route {service} version={new} header=x-group value=beta",
+    ),
     Example("mirror 10% of {service} traffic to {new}", "mirror {service} version={new} percent=10"),
     Example("drain {old} of {service}", "drain {service} version={old}"),
     Example("retry failed {service} requests 3 times", "retries {service} attempts=3"),
     Example("set a timeout of 2s on {service}", "timeout {service} after=2s"),
-    Example("add a circuit breaker to {service} with at most 100 connections", "circuit_breaker {service} connections=100"),
+    Example(
+        "add a circuit breaker to {service} with at most 100 connections", "circuit_breaker {service} connections=100"
+    ),
     Example("delay 5% of {service} by 200 ms for ten minutes", "fault {service} percent=5 lasts=10m delay=200ms"),
     Example("limit {service} to 100 requests per minute per user", "rate_limit {service} requests=100 per=1m key=user"),
     Example("require mutual TLS between all services", "mutual_tls * mode=strict"),

@@ -57,6 +57,12 @@ def _timeout(c: Clause) -> list[Intent]:
     return [Timeout(target, after, of) for target in c.target()]
 
 
+def _no_longer(c: Clause) -> list[Intent]:
+    if not any("longer than" in t.text.lower() or "more than" in t.text.lower() for t in c.tokens):
+        raise MisfitError
+    return _timeout(c)
+
+
 def _timeout_without(c: Clause) -> list[Intent]:
     c.target()
     raise AmbiguousError("after how long, with its unit (such as 2s or 500ms)?", what="duration")
@@ -111,7 +117,9 @@ def _fault(c: Clause) -> list[Intent]:
     percent = amounts[0].numbers[0] if amounts else _WHOLE
     lasts = delay = None
     for token in durations:
-        before = [t for t in c.tokens[: c.tokens.index(token)] if not t.silent or t.mask & mask("FOR OF WITH BY TO DELAY")]
+        before = [
+            t for t in c.tokens[: c.tokens.index(token)] if not t.silent or t.mask & mask("FOR OF WITH BY TO DELAY")
+        ]
         lasting = bool(before) and before[-1].kind == "word" and before[-1].text.lower() in _LASTING
         if lasting and lasts is None:
             lasts = token.duration
@@ -141,7 +149,9 @@ def _fault(c: Clause) -> list[Intent]:
     return [Fault(service, percent, lasts, delay=delay, status=status) for service in services]
 
 
-_LASTING = frozenset(("for", "during", "over", "lasting", "next", "for the next", "over the next", "in the next", "the next"))
+_LASTING = frozenset(
+    ("for", "during", "over", "lasting", "next", "for the next", "over the next", "in the next", "the next")
+)
 
 
 def _rate_limit(c: Clause) -> list[Intent]:
@@ -198,6 +208,14 @@ FRAMES: tuple[Frame, ...] = (
         says="limit payment requests to 3 seconds",
         weight=1,
     ),
+    frame(
+        "no longer than",
+        "NOT|MAX LONG|AFTER|CALL|TRAFFIC duration",
+        f"{_S} {SETUP} TRAFFIC AFTER LONG ABOVE MAX LASTING",
+        _no_longer,
+        says="payment must not take longer than 3 seconds",
+        weight=2,
+    ),
     frame("timeout without", "TIMEOUT", f"{_ABOUT}", _timeout_without, says="set a timeout on payment", weight=1),
     frame(
         "breaker",
@@ -245,7 +263,14 @@ FRAMES: tuple[Frame, ...] = (
         _rate_limit,
         says="limit payment to 100 requests per minute per user",
     ),
-    frame("rate limit without", "RATELIMIT", f"{_ABOUT} PERUSER PERADDRESS EXTERNAL", _rate_limit_without, says="rate limit payment", weight=1),
+    frame(
+        "rate limit without",
+        "RATELIMIT",
+        f"{_ABOUT} PERUSER PERADDRESS EXTERNAL",
+        _rate_limit_without,
+        says="rate limit payment",
+        weight=1,
+    ),
     frame(
         "compression",
         "COMPRESS",

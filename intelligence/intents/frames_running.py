@@ -72,7 +72,7 @@ def _metric(c: Clause) -> Metric:
 def _autoscale(c: Clause) -> list[Intent]:
     percent = c.percent()
     metric = _metric(c)
-    if percent is None or c.has("BELOW") and not c.has("ABOVE"):
+    if percent is None or (c.has("BELOW") and not c.has("ABOVE")):
         raise MisfitError
     least = most = None
     numbers = c.of_kind("number")
@@ -82,7 +82,11 @@ def _autoscale(c: Clause) -> list[Intent]:
             raise MisfitError
     elif len(numbers) == 1:
         before = [token for token in c.tokens[: c.tokens.index(numbers[0])] if token.mask & mask("MIN MAX")]
-        after = [token for token in c.tokens[c.tokens.index(numbers[0]) :] if token.text.lower() in ("minimum", "maximum", "max", "min")]
+        after = [
+            token
+            for token in c.tokens[c.tokens.index(numbers[0]) :]
+            if token.text.lower() in ("minimum", "maximum", "max", "min")
+        ]
         words = " ".join(token.text.lower() for token in before[-1:] + after)
         if any(word in words for word in ("min", "at least", "fewer", "less", "floor")):
             least = whole(numbers[0])
@@ -117,7 +121,13 @@ def _create_service(c: Clause) -> list[Intent]:
 
 
 def _is_label(name: str) -> bool:
-    return 0 < len(name) <= MAX_LABEL and name.replace("-", "a").isalnum() and name.isascii() and name[0] != "-" and name[-1] != "-"
+    return (
+        0 < len(name) <= MAX_LABEL
+        and name.replace("-", "a").isalnum()
+        and name.isascii()
+        and name[0] != "-"
+        and name[-1] != "-"
+    )
 
 
 def _alert(c: Clause) -> list[Intent]:
@@ -134,7 +144,9 @@ def _alert(c: Clause) -> list[Intent]:
         bound, rest = durations[0], durations[1:]
         lasting = _lasting(c, rest)
         quantiles = [token.numbers[0] for token in c.all("quantile")]
-        quantiles += [Decimal(f"0.{found[1]}") for token in c.all("LATENCY") if (found := _QUANTILE.search(token.text.lower()))]
+        quantiles += [
+            Decimal(f"0.{found[1]}") for token in c.all("LATENCY") if (found := _QUANTILE.search(token.text.lower()))
+        ]
         if len(set(quantiles)) > 1:
             raise MisfitError
         if not quantiles:
@@ -142,7 +154,14 @@ def _alert(c: Clause) -> list[Intent]:
                 if any(words in token.text.lower() for token in c.all("LATENCY")):
                     quantiles = [Decimal(value)]
         return [
-            Alert(target, metric, side, latency=bound.duration, quantile=quantiles[0] if quantiles else None, lasting=lasting)
+            Alert(
+                target,
+                metric,
+                side,
+                latency=bound.duration,
+                quantile=quantiles[0] if quantiles else None,
+                lasting=lasting,
+            )
             for target in c.target()
         ]
     if len(amounts) != 1:
@@ -255,7 +274,9 @@ FRAMES: tuple[Frame, ...] = (
         says="10 replicas for payment",
         weight=2,
     ),
-    frame("scale without", "SCALE", "service stranger many REPLICAS", _scale_without, says="scale payment up", weight=1),
+    frame(
+        "scale without", "SCALE", "service stranger many REPLICAS", _scale_without, says="scale payment up", weight=1
+    ),
     frame(
         "autoscale",
         "AUTOSCALE|GROW|SCALE CPU|MEMORY amount",
@@ -264,11 +285,18 @@ FRAMES: tuple[Frame, ...] = (
         says="automatically scale services when CPU usage exceeds 80%",
         weight=4,
     ),
-    frame("autoscale without", "AUTOSCALE", f"{_S} {SETUP} REPLICAS", _autoscale_without, says="autoscale payment", weight=1),
+    frame(
+        "autoscale without",
+        "AUTOSCALE",
+        f"{_S} {SETUP} REPLICAS",
+        _autoscale_without,
+        says="autoscale payment",
+        weight=1,
+    ),
     frame(
         "new service",
         "CREATE SERVICENOUN unknown|quoted|NAMED|stranger|service",
-        f"NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN",
+        "NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN",
         _create_service,
         says="create a new service called user-api with 3 replicas",
         weight=4,
@@ -306,7 +334,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "report",
         "REPORT HOURLY|DAILY|WEEKLY|MONTHLY",
-        f"{_S} {SETUP} ROUTE HEALTH SHOW REPORT MONITORING USER",
+        f"{_S} {SETUP} ROUTE HEALTH SHOW REPORT MONITORING USER ALERT",
         _report,
         says="generate daily health reports",
         weight=3,

@@ -106,14 +106,11 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
         first, second = names
         between = c.tokens[first + 1 : second]
         before = c.tokens[:first]
-        if any(token.text.lower() == "by" for token in between) or (
-            any(_is_from(token) for token in between) and not any(token.mask & mask("CALL") for token in between)
-        ):
+        nearest = next((token for token in reversed(between) if not token.silent or _is_from(token)), None)
+        if any(token.text.lower() == "by" for token in between) or (nearest is not None and _is_from(nearest)):
             called, callers = first, second
         elif any(token.mask & mask("CALL TO") for token in between) or any(_is_from(token) for token in before):
             callers, called = first, second
-            if any(_is_from(token) for token in between) and not any(token.mask & mask("CALL") for token in between):
-                raise MisfitError
         else:
             raise MisfitError
         keys = c.resolved(c.tokens[called])
@@ -143,7 +140,12 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
 
 
 def _is_from(token: object) -> bool:
-    return getattr(token, "text", "").lower() in ("from", "coming from", "originating from", "of")
+    return getattr(token, "text", "").lower() in _FROM
+
+
+_FROM = frozenset(
+    ("from", "coming from", "originating from", "of", "by", "come from", "comes from", "sent from", "sent by")
+)
 
 
 def _is_caller(c: Clause, place: int) -> bool:
@@ -166,9 +168,7 @@ def _block_suspicious(c: Clause) -> list[Intent]:
     if len(feeds) > 1 or (feeds and rate):
         raise MisfitError
     if rate is not None:
-        return [
-            BlockSuspicious(target, refusals=whole(rate), within=rate.duration) for target in c.target()
-        ]
+        return [BlockSuspicious(target, refusals=whole(rate), within=rate.duration) for target in c.target()]
     return [BlockSuspicious(target, feed=feeds[0] if feeds else "") for target in c.target()]
 
 
@@ -254,12 +254,12 @@ FRAMES: tuple[Frame, ...] = (
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT service|stranger CALL",
         f"{_S} TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT EVERY ALL USER IT POLICY CREATE",
         _access,
-        says="allow only checkout to call it",
+        says="only checkout may call payment",
         weight=3,
     ),
     frame(
         "suspicious",
-        "DENY SUSPICIOUS",
+        "DENY|KEEP SUSPICIOUS",
         f"{_ABOUT} IPS FROM USER FEED file url rate REFUSEDREQUESTS ABOVE WITH RULE address AND CALL VIOLATION many ATTACK",
         _block_suspicious,
         says="block requests from suspicious IPs",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from intelligence.intents.clause import Clause, MisfitError
@@ -53,7 +54,10 @@ def _shares(c: Clause) -> list[tuple[Token, Decimal | None]]:
     destinations = c.of_kind(*_DESTINATIONS)
     ratio = c.only("ratio")
     numbers = [token for token in c.tokens if token.kind == "number"]
-    stated = [token for token in c.tokens if token.kind in ("amount", "number") or _is_rest(token)]
+    stated = [token for token in c.tokens if _is_amount(token)]
+    described = [a for a, b in zip(stated, stated[1:], strict=False) if _is_rest(a) and _adjoin(c, a, b)]
+    if described:  # "the remaining 5%" states one amount, not two
+        return _shares(replace(c, tokens=tuple(token for token in c.tokens if token not in described)))
     if numbers and (len(numbers) < 2 or sum(t.numbers[0] for t in stated if t.numbers) != _WHOLE):
         raise MisfitError
     if c.has("FROM"):
@@ -71,12 +75,17 @@ def _shares(c: Clause) -> list[tuple[Token, Decimal | None]]:
             )
         return _in_turn(destinations, [_WHOLE / len(destinations)] * len(destinations))
     if not stated:
-        if len(destinations) != 1 or c.has("SPLIT") and not c.has("ROUTE"):
+        if len(destinations) != 1 or (c.has("SPLIT") and not c.has("ROUTE")):
             raise MisfitError
         return [(destinations[0], _WHOLE)]
     if len(stated) != len(destinations):
         raise MisfitError
     return _paired(c)
+
+
+def _adjoin(c: Clause, one: Token, other: Token) -> bool:
+    between = c.tokens[c.tokens.index(one) + 1 : c.tokens.index(other)]
+    return other.kind == "amount" and all(token.silent for token in between)
 
 
 def _is_rest(token: Token) -> bool:
@@ -108,9 +117,7 @@ def _moved(c: Clause, destinations: Sequence[Token], stated: Sequence[Token]) ->
     c.version_of(service, sources[0])
     name = c.version_of(service, targets[0])
     if stated and stated[0].numbers[0] != _WHOLE:
-        raise AmbiguousError(
-            f"how much of the traffic of {service} is {name} to have then, in all?", what="share"
-        )
+        raise AmbiguousError(f"how much of the traffic of {service} is {name} to have then, in all?", what="share")
     if len(versions) != 2:
         raise AmbiguousError(f"{service} has other versions: say the share of each of", versions, what="share")
     return [(targets[0], _WHOLE)]
@@ -181,7 +188,9 @@ def _match_route(c: Clause) -> list[Intent]:
         if users or c.has("HEADERWORD"):
             service = _of_version(c)
             _one_version(c, service)
-            raise AmbiguousError("which header, with which value, tells these requests (such as x-group: beta):", what="header")
+            raise AmbiguousError(
+                "which header, with which value, tells these requests (such as x-group: beta):", what="header"
+            )
         raise MisfitError
     service = _of_version(c)
     header, value = named or ("", "")
@@ -202,7 +211,9 @@ def _named_header(c: Clause) -> tuple[str, ...]:
     place = c.place("HEADERWORD")
     if place is None:
         return ()
-    words = [token for token in c.tokens[place + 1 :] if token.kind in ("unknown", QUOTED, "version") and not token.silent]
+    words = [
+        token for token in c.tokens[place + 1 :] if token.kind in ("unknown", QUOTED, "version") and not token.silent
+    ]
     if len(words) >= 2 and words[0].kind != VERSION and "-" in words[0].text:
         return words[0].text.lower(), words[1].names[0] if words[1].names else words[1].text
     return ()
@@ -234,14 +245,18 @@ def _mirror(c: Clause) -> list[Intent]:
             return [Mirror(source, destination=destination, percent=percent)]
     if not versions and len(services) <= 1:
         service = c.one_service()
-        raise AmbiguousError(f"where is the copy of {service}'s requests to go:", c.vocabulary.versions[service], what="version")
+        raise AmbiguousError(
+            f"where is the copy of {service}'s requests to go:", c.vocabulary.versions[service], what="version"
+        )
     raise MisfitError
 
 
 def _create_route(c: Clause) -> list[Intent]:
     service = c.one_service() if c.of_kind(SERVICE, STRANGER) else None
     if service is None:
-        raise AmbiguousError("a route to which service:", tuple(str(k) for k in list(c.vocabulary.versions)[:10]), what="service")
+        raise AmbiguousError(
+            "a route to which service:", tuple(str(k) for k in list(c.vocabulary.versions)[:10]), what="service"
+        )
     path, host = c.only("path"), c.only("host")
     return [CreateRoute(service, path=path.names[0] if path else "", host=host.names[0] if host else "")]
 
@@ -312,7 +327,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "split",
         f"ROUTE|SPLIT|SET|KEEP|CREATE {_VERSIONS} amount|ratio|EVENLY|number|REST",
-        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW",
+        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW",
         _split,
         says="route 20% of payment traffic to v2 and the rest to v1",
         weight=4,
@@ -326,7 +341,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "route all",
-        f"ROUTE {_VERSIONS}",
+        f"ROUTE|BACK {_VERSIONS}",
         f"{_S} {_CARRIED} ALL EVERY FROM STABLE CANARY SET USER BACK KEEP",
         _split,
         says="send all payment traffic to v2",
@@ -364,7 +379,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "drain",
         f"DRAIN {_VERSIONS}",
-        f"{_S} {_CARRIED} ALL FROM STABLE CANARY",
+        f"{_S} {_CARRIED} ALL FROM STABLE CANARY ROUTE SET",
         _drain,
         says="drain v1 of payment",
     ),
@@ -375,6 +390,21 @@ FRAMES: tuple[Frame, ...] = (
         _stop_sending,
         says="stop sending payment traffic to v1",
         weight=4,
+    ),
+    frame(
+        "no more traffic",
+        f"OFF|NOT TRAFFIC {_VERSIONS}",
+        f"{_S} TRAFFIC VERSIONNOUN STABLE CANARY ROUTE",
+        _stop_sending,
+        says="no more traffic to payment v1",
+        weight=2,
+    ),
+    frame(
+        "expose",
+        "EXPOSE path|host",
+        f"{_S} {SETUP} PATHWORD HOSTWORD path host EXTERNAL AND ROUTENOUN NAMED",
+        _create_route,
+        says="expose payment under /pay",
     ),
     frame(
         "take off traffic",

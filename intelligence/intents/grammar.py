@@ -12,7 +12,13 @@ from decimal import Decimal
 
 from intelligence.intents import frames_asking, frames_requests, frames_running, frames_security, frames_traffic
 from intelligence.intents.clause import Surroundings
-from intelligence.intents.errors import AmbiguousError, ContradictionError, IntentError, NotUnderstoodError, UnknownNameError
+from intelligence.intents.errors import (
+    AmbiguousError,
+    ContradictionError,
+    IntentError,
+    NotUnderstoodError,
+    UnknownNameError,
+)
 from intelligence.intents.examples import nearest
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent, Question, Restore, Rollout, TrafficSplit, Undo
@@ -46,9 +52,11 @@ class GrammarParser:
 
     name = NAME
 
-    async def parse(self, sentence: str, vocabulary: Vocabulary) -> Understanding:
+    async def parse(
+        self, sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None
+    ) -> Understanding:
         """Raises IntentError."""
-        return understand(sentence, vocabulary)
+        return understand(sentence, vocabulary, referent=referent)
 
 
 def understand(sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None) -> Understanding:
@@ -160,8 +168,32 @@ def merged(intents: Sequence[Intent]) -> tuple[Intent, ...]:
 def _same_matter(one: Intent, other: Intent) -> bool:
     if type(one) is not type(other) or isinstance(one, Question):
         return False
-    names = ("service", "target", "metric", "of", "feature", "name", "canary", "path", "host", "every", "names", "header", "value", "method", "key")
-    if type(one).__name__ in ("AccessRule", "Fault", "CircuitBreaker", "MatchRoute", "CreateRoute", "TrackKpi", "Report"):
+    names = (
+        "service",
+        "target",
+        "metric",
+        "of",
+        "feature",
+        "name",
+        "canary",
+        "path",
+        "host",
+        "every",
+        "names",
+        "header",
+        "value",
+        "method",
+        "key",
+    )
+    if type(one).__name__ in (
+        "AccessRule",
+        "Fault",
+        "CircuitBreaker",
+        "MatchRoute",
+        "CreateRoute",
+        "TrackKpi",
+        "Report",
+    ):
         return False
     if type(one).__name__ == "MetricsInterval":
         return True
@@ -194,13 +226,11 @@ def _why_not(
     """The most helpful refusal: a sentence that would fit but for a name is about that name."""
     unknown = [token for token in said if token.kind == UNKNOWN]
     if 1 <= len(unknown) <= 2:
-        for made in (
-            {"kind": STRANGER, "mask": bit(STRANGER)},
-            {"kind": VERSION, "mask": bit(VERSION)},
-        ):
+        for kind in (STRANGER, VERSION):
             for stranger in unknown:
                 guess = [
-                    replace(token, names=(token.text,), **made) if token is stranger else token for token in said  # type: ignore[arg-type]
+                    replace(token, kind=kind, mask=bit(kind), names=(token.text,)) if token is stranger else token
+                    for token in said
                 ]
                 try:
                     _read(guess, vocabulary, referent)

@@ -134,7 +134,9 @@ class CreateRoute:
 
     def __str__(self) -> str:
         at = " and ".join(
-            part for part in (f"path {self.path}" if self.path else "", f"host {self.host}" if self.host else "") if part
+            part
+            for part in (f"path {self.path}" if self.path else "", f"host {self.host}" if self.host else "")
+            if part
         )
         return f"a new route to {self.service}" + (f" at {at}" if at else "")
 
@@ -182,10 +184,16 @@ class Timeout:
     of: TimeoutOf = TimeoutOf.REQUEST
 
     def __post_init__(self) -> None:
-        _refuse_unless(timedelta(0) < self.after <= timedelta(hours=24), span(self.after), "more than 0s and 24h at most")
+        _refuse_unless(
+            timedelta(0) < self.after <= timedelta(hours=24), span(self.after), "more than 0s and 24h at most"
+        )
 
     def __str__(self) -> str:
-        what = {TimeoutOf.REQUEST: "requests to", TimeoutOf.IDLE: "idle connections to", TimeoutOf.CONNECT: "connecting to"}
+        what = {
+            TimeoutOf.REQUEST: "requests to",
+            TimeoutOf.IDLE: "idle connections to",
+            TimeoutOf.CONNECT: "connecting to",
+        }
         return f"{what[self.of]} {whom(self.target)} end after {span(self.after)}"
 
 
@@ -200,7 +208,9 @@ class CircuitBreaker:
 
     def __post_init__(self) -> None:
         bounds = [bound for bound in (self.connections, self.pending, self.requests) if bound is not None]
-        _refuse_unless(bool(bounds) and all(1 <= bound <= 1_000_000 for bound in bounds), listed(bounds), "1 to 1000000")
+        _refuse_unless(
+            bool(bounds) and all(1 <= bound <= 1_000_000 for bound in bounds), listed(bounds), "1 to 1000000"
+        )
 
     def __str__(self) -> str:
         bounds = [("connections", self.connections), ("waiting requests", self.pending), ("requests", self.requests)]
@@ -253,7 +263,9 @@ class Fault:
         _refuse_unless(0 < self.percent <= _WHOLE, percentage(self.percent), "more than 0% and at most 100%")
         _refuse_unless(self.delay is not None or self.status is not None, "no fault", "a delay or a status")
         _refuse_unless(self.status is None or 400 <= self.status <= 599, f"status {self.status}", "400 to 599")
-        _refuse_unless(self.delay is None or timedelta(0) < self.delay <= timedelta(minutes=10), "the delay", "10m at most")
+        _refuse_unless(
+            self.delay is None or timedelta(0) < self.delay <= timedelta(minutes=10), "the delay", "10m at most"
+        )
         _refuse_unless(
             self.lasts is None or timedelta(0) < self.lasts <= _LONGEST_FAULT,
             "the fault's end",
@@ -320,7 +332,11 @@ class MutualTls:
     mode: MtlsMode
 
     def __str__(self) -> str:
-        what = {MtlsMode.STRICT: "need mutual TLS", MtlsMode.PERMISSIVE: "may use mutual TLS", MtlsMode.OFF: "use no mutual TLS"}
+        what = {
+            MtlsMode.STRICT: "need mutual TLS",
+            MtlsMode.PERMISSIVE: "may use mutual TLS",
+            MtlsMode.OFF: "use no mutual TLS",
+        }
         return f"connections between services to {whom(self.target)} {what[self.mode]}"
 
 
@@ -365,7 +381,9 @@ class AccessRule:
 
     def __str__(self) -> str:
         who = listed([*map(str, self.services), *self.countries, *self.addresses]) or "everybody"
-        verb = {Access.ALLOW: "may call", Access.DENY: "may not call", Access.ONLY: "and nobody else may call"}[self.action]
+        verb = {Access.ALLOW: "may call", Access.DENY: "may not call", Access.ONLY: "and nobody else may call"}[
+            self.action
+        ]
         what = f" with {listed(self.methods)}" if self.methods else ""
         where = f" at {self.path}" if self.path else ""
         return f"{who} {verb} {whom(self.target)}{what}{where}"
@@ -456,7 +474,9 @@ class Autoscale:
         for bound in (self.least, self.most):
             _refuse_unless(bound is None or 1 <= bound <= _MAX_REPLICAS, f"{bound} instances", f"1 to {_MAX_REPLICAS}")
         if self.least is not None and self.most is not None:
-            _refuse_unless(self.least <= self.most, f"{self.least} to {self.most} instances", "the smaller number first")
+            _refuse_unless(
+                self.least <= self.most, f"{self.least} to {self.most} instances", "the smaller number first"
+            )
 
     def __str__(self) -> str:
         bounds = [f"at least {self.least}" if self.least else "", f"at most {self.most}" if self.most else ""]
@@ -473,7 +493,9 @@ class CreateService:
 
     def __post_init__(self) -> None:
         _refuse_unless(
-            self.replicas is None or 0 <= self.replicas <= _MAX_REPLICAS, f"{self.replicas} replicas", f"0 to {_MAX_REPLICAS}"
+            self.replicas is None or 0 <= self.replicas <= _MAX_REPLICAS,
+            f"{self.replicas} replicas",
+            f"0 to {_MAX_REPLICAS}",
         )
 
     def __str__(self) -> str:
@@ -499,8 +521,12 @@ class Alert:
 
     def __post_init__(self) -> None:
         timed = self.metric is Metric.LATENCY
-        _refuse_unless((self.latency is not None) == timed, f"a bound of {self.metric}", "a duration for latency, else %")
-        _refuse_unless((self.percent is not None) != timed, f"a bound of {self.metric}", "a duration for latency, else %")
+        _refuse_unless(
+            (self.latency is not None) == timed, f"a bound of {self.metric}", "a duration for latency, else %"
+        )
+        _refuse_unless(
+            (self.percent is not None) != timed, f"a bound of {self.metric}", "a duration for latency, else %"
+        )
         if self.percent is not None:
             _refuse_unless(0 <= self.percent <= _WHOLE, percentage(self.percent), "0% to 100%")
 
@@ -535,7 +561,9 @@ class Rollout:
         parts = [
             f"grows while errors are below {percentage(self.advance_below)}" if self.advance_below is not None else "",
             f"goes back when errors are above {percentage(self.back_above)}" if self.back_above is not None else "",
-            f"is complete at 100% with errors below {percentage(self.done_below)}" if self.done_below is not None else "",
+            f"is complete at 100% with errors below {percentage(self.done_below)}"
+            if self.done_below is not None
+            else "",
         ]
         return f"the traffic of {self.service} to {self.canary} " + listed([part for part in parts if part])
 

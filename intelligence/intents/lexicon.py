@@ -42,21 +42,19 @@ class Lexicon:
     """Phrases to concepts. `inflected`: English endings are taken off; otherwise words stand as they are written."""
 
     def __init__(self, concepts: Mapping[str, str], silent: str, *, inflected: bool) -> None:
-        phrases: dict[tuple[str, ...], list[int | bool]] = {}
+        masks: dict[tuple[str, ...], int] = {}
         for concept, text in concepts.items():
             for phrase in _phrases(text):
-                entry = phrases.setdefault(phrase, [0, False])
-                entry[0] |= bit(concept)
-        for phrase in _phrases(silent):
-            phrases.setdefault(phrase, [0, False])[1] = True
+                masks[phrase] = masks.get(phrase, 0) | bit(concept)
+        quiet = set(_phrases(silent))
         self._inflected = inflected
         self._by_first: dict[str, list[tuple[tuple[str, ...], Entry]]] = {}
-        for phrase, (found, is_silent) in phrases.items():
-            entry = Entry(len(phrase), int(found), bool(is_silent))
+        for phrase in dict.fromkeys((*masks, *quiet)):
+            entry = Entry(len(phrase), masks.get(phrase, 0), phrase in quiet)
             self._by_first.setdefault(phrase[0], []).append((phrase, entry))
         for candidates in self._by_first.values():
             candidates.sort(key=lambda item: -len(item[0]))
-        self._words = {word for phrase in phrases for word in phrase}
+        self._words = {word for candidates in self._by_first.values() for phrase, _ in candidates for word in phrase}
         self._near: dict[str, set[str]] | None = None
 
     def __contains__(self, word: str) -> bool:

@@ -30,7 +30,9 @@ _SCAN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_QUOTES = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'", "`": '"', "–": "-", "—": "-", "−": "-"})
+_QUOTES = str.maketrans(
+    {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'", "`": '"', "–": "-", "—": "-", "−": "-"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Piece:
 def normal(text: str) -> str:
     """The text in one form: compatibility characters resolved, straight quotes, invisible characters gone."""
     text = unicodedata.normalize("NFKC", text).translate(_QUOTES)
-    text = "".join(" " if c in "\t\r\v\f" else c for c in text if c == "\n" or c.isspace() or unicodedata.category(c)[0] != "C")
+    text = "".join(
+        " " if c in "\t\r\v\f" else c for c in text if c == "\n" or c.isspace() or unicodedata.category(c)[0] != "C"
+    )
     return _JOINTS.sub(" ", text)
 
 

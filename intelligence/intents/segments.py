@@ -32,8 +32,8 @@ _FRAMING = mask(
     "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN NOUN service DASH COMMA AND"
     " EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
 )
-_OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES)
-_GREETINGS = frozenset("hi hey hello dear thanks thank cheers morning".split())
+_OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
+_GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
 _MOST_ATOMS = 30
 
 
@@ -137,7 +137,7 @@ class Reader:
     def _instruction(self, tokens: Sequence[Token]) -> Outcome | None:
         tokens = _trimmed(tokens)
         if not any(not token.silent for token in tokens):
-            return None if any(token.kind == "word" for token in tokens) and False else (Outcome(background=()) if not tokens else None)
+            return None if tokens else Outcome()
         found = self._fitting(tokens)
         if found is not None:
             return found
@@ -197,7 +197,9 @@ def _sentences(tokens: Sequence[Token]) -> list[list[Token]]:
             found.append([])
         else:
             found[-1].append(token)
-    return [sentence for sentence in found if any(token.kind != "mark" and not _is_courtesy(token) for token in sentence)]
+    return [
+        sentence for sentence in found if any(token.kind != "mark" and not _is_courtesy(token) for token in sentence)
+    ]
 
 
 def _is_courtesy(token: Token) -> bool:
@@ -223,14 +225,21 @@ _NO_CUT = frozenset(("the next", "second", "third", "first", "on top"))
 
 def _trimmed(tokens: Sequence[Token]) -> list[Token]:
     start, end = 0, len(tokens)
-    while start < end and tokens[start].mask & _SOFT and tokens[start].kind in ("mark", "word") and tokens[start].silent | (tokens[start].text.lower() in _EDGES):
+    while (
+        start < end
+        and tokens[start].mask & _SOFT
+        and tokens[start].kind in ("mark", "word")
+        and tokens[start].silent | (tokens[start].text.lower() in _EDGES)
+    ):
         start += 1
     while end > start and tokens[end - 1].mask & _SOFT and tokens[end - 1].kind in ("mark", "word"):
         end -= 1
     return list(tokens[start:end])
 
 
-_EDGES = frozenset(("and", "then", "and then", "but", "&", "plus", "also", "after that", "afterwards", "finally", "while", "or"))
+_EDGES = frozenset(
+    ("and", "then", "and then", "but", "&", "plus", "also", "after that", "afterwards", "finally", "while", "or")
+)
 
 
 def _is_framing(tokens: Sequence[Token]) -> bool:
@@ -249,7 +258,11 @@ def _is_background(tokens: Sequence[Token]) -> bool:
         return False
     if all(token.silent and not token.mask & ~mask("AND THEN") for token in tokens):
         return True
-    if words[0] in _GREETINGS and len(words) <= 3 and not any(token.mask & _ORDERS and not token.silent for token in tokens):
+    if (
+        words[0] in _GREETINGS
+        and len(words) <= 3
+        and not any(token.mask & _ORDERS and not token.silent for token in tokens)
+    ):
         return True
     if _opening(words) is not None:
         return True

@@ -41,10 +41,17 @@ UNITS: dict[str, timedelta] = {
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
     **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
 }
-_RATE_WORDS = {"rps": timedelta(seconds=1), "rpm": timedelta(minutes=1), "qps": timedelta(seconds=1), "tps": timedelta(seconds=1)}
-_REQUEST_WORDS = frozenset("requests request calls call reqs req hits queries query times messages r".split())
+_RATE_WORDS = {
+    "rps": timedelta(seconds=1),
+    "rpm": timedelta(minutes=1),
+    "qps": timedelta(seconds=1),
+    "tps": timedelta(seconds=1),
+}
+_REQUEST_WORDS = frozenset(
+    ["requests", "request", "calls", "call", "reqs", "req", "hits", "queries", "query", "times", "messages", "r"]
+)
 _PER_WORDS = frozenset(("per", "/", "a", "an", "each", "every", "in", "within", "any", "one"))
-_METHODS = frozenset("GET HEAD POST PUT DELETE OPTIONS PATCH".split())
+_METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 _METHOD_PLURALS = {f"{method}S": method for method in _METHODS}
 _VERSION_WORDS = frozenset(("version", "release", "ver", "v"))
 _LIKE_VERSION = re.compile(r"v\d[\w.]*")
@@ -52,9 +59,9 @@ _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _FILE = re.compile(r"[\w./-]+\.(?:txt|csv|list|json|netset|ipset|ya?ml)")
 _QUANTILE = re.compile(r"p(\d{2})(?:\.?(\d+))?")
 _TIMES_OF_DAY = {"noon": "12:00", "midnight": "00:00", "midday": "12:00"}
-_ROLE_NEW = frozenset("new newest latest newer".split())
-_ROLE_OLD = frozenset("old oldest previous older".split())
-_ROLE_NOUNS = frozenset("version release build deployment one variant code".split())
+_ROLE_NEW = frozenset(["new", "newest", "latest", "newer"])
+_ROLE_OLD = frozenset(["old", "oldest", "previous", "older"])
+_ROLE_NOUNS = frozenset(["version", "release", "build", "deployment", "one", "variant", "code"])
 
 AMOUNT, NUMBER, DURATION, RATE, RATIO = "amount", "number", "duration", "rate", "ratio"
 SERVICE, VERSION, BACKEND, ROLE = "service", "version", "backend", "role"
@@ -151,8 +158,16 @@ class _Tokeniser:
                 found.append(Piece("word", unknown, unknown, piece.start + start - len(unknown)))
             return found
         head, apostrophe, tail = piece.text.partition("'")
-        if apostrophe and tail and piece.word not in self._reading.lexicon and f"'{tail.lower()}" in self._reading.lexicon:
-            return [Piece("word", head, head.lower(), piece.start), Piece("word", f"'{tail}", f"'{tail.lower()}", piece.start + len(head))]
+        if (
+            apostrophe
+            and tail
+            and piece.word not in self._reading.lexicon
+            and f"'{tail.lower()}" in self._reading.lexicon
+        ):
+            return [
+                Piece("word", head, head.lower(), piece.start),
+                Piece("word", f"'{tail}", f"'{tail.lower()}", piece.start + len(head)),
+            ]
         return [piece]
 
     # --- one token ---
@@ -189,7 +204,9 @@ class _Tokeniser:
     def _worded(self, place: int, entry: Entry, *, repaired: str = "") -> Token:
         first, last = self._pieces[place], self._pieces[place + entry.length - 1]
         text = self._text[first.start : last.start + len(last.text)]
-        return Token("word", text, first.start, entry.mask, silent=entry.silent and not entry.mask & _GUARDS, repaired=repaired)
+        return Token(
+            "word", text, first.start, entry.mask, silent=entry.silent and not entry.mask & _GUARDS, repaired=repaired
+        )
 
     def _mark(self, place: int) -> tuple[int, Token | None]:
         piece = self._pieces[place]
@@ -272,9 +289,14 @@ class _Tokeniser:
                 return self._moment(place)
             case _:
                 pass
-        if piece.text in _METHODS or piece.text in _METHOD_PLURALS or (
-            piece.text.upper() in _METHODS and self._words[place + 1 : place + 2] in (["requests"], ["request"], ["calls"], ["method"])
-            and piece.word not in ("options", "head", "delete", "put", "get", "patch", "post")
+        if (
+            piece.text in _METHODS
+            or piece.text in _METHOD_PLURALS
+            or (
+                piece.text.upper() in _METHODS
+                and self._words[place + 1 : place + 2] in (["requests"], ["request"], ["calls"], ["method"])
+                and piece.word not in ("options", "head", "delete", "put", "get", "patch", "post")
+            )
         ):
             return 1, _token(METHOD, piece, names=(_METHOD_PLURALS.get(piece.text.upper(), piece.text.upper()),))
         if quantile := _QUANTILE.fullmatch(piece.word):
@@ -301,7 +323,10 @@ class _Tokeniser:
                 clock = _TIMES_OF_DAY[piece.word]
             elif piece.word in ("at", "o'clock", "'s", ",") and length and not (day and clock):
                 following = self._pieces[place + length + 1 : place + length + 2]
-                if not (following and (following[0].kind == "clock" or following[0].word in ("yesterday", "today", *_TIMES_OF_DAY))):
+                if not (
+                    following
+                    and (following[0].kind == "clock" or following[0].word in ("yesterday", "today", *_TIMES_OF_DAY))
+                ):
                     break
             else:
                 break
@@ -327,15 +352,16 @@ class _Tokeniser:
             return 1, _token(RATIO, piece, numbers=parts)
         if piece.word in _RATE_WORDS:
             return None
-        value, length = self._number(place)
-        if value is None:
+        stated, length = self._number(place)
+        if stated is None:
             return self._fraction(place)
+        value = stated
         after = self._words[place + length : place + length + 5]
         if after[:1] and after[0] in _PERCENT_WORDS:
             return length + 1, _token(AMOUNT, piece, numbers=(value,))
         if after[:2] == ["per", "cent"]:
             return length + 2, _token(AMOUNT, piece, numbers=(value,))
-        if after[:1] and after[0] in _FRACTIONS and value > 1:  # three quarters
+        if after[:1] and after[0] in _FRACTIONS and value >= 1:  # three quarters
             share = value * _FRACTIONS[after[0]]
             return length + 1, _token(AMOUNT, piece, numbers=(share,))
         if (one_in := self._one_in(value, place + length)) is not None:
@@ -345,7 +371,11 @@ class _Tokeniser:
         if rate is not None:
             per, more = rate
             return length + more, _token(RATE, piece, numbers=(value,), duration=per)
-        if after[:1] and after[0] in UNITS and not (after[0] in ("m", "d", "h") and self._pieces[place].kind != "number"):
+        if (
+            after[:1]
+            and after[0] in UNITS
+            and not (after[0] in ("m", "d", "h") and self._pieces[place].kind != "number")
+        ):
             return self._duration(place, value, length)
         if after[:1] and after[0] in ("week", "weeks"):
             return length + 1, _token(DURATION, piece, duration=timedelta(days=7) * float(value))
@@ -375,9 +405,15 @@ class _Tokeniser:
         start = 1 if words[:1] == ["a"] or words[:1] == ["an"] or words[:1] == ["one"] else 0
         if words[:1] == ["half"] and len(words) > 2 and words[1] in ("a", "an") and words[2] in UNITS:
             return 3, _token(DURATION, piece, duration=UNITS[words[2]] / 2)
-        if len(words) > start and words[start] in _FRACTIONS and words[start] not in ("half" if words[start + 1 : start + 2] == ["and"] else ""):
+        if (
+            len(words) > start
+            and words[start] in _FRACTIONS
+            and words[start] not in ("half" if words[start + 1 : start + 2] == ["and"] else "")
+        ):
             if words[start + 1 : start + 2] == ["hour"]:
-                return start + 2, _token(DURATION, piece, duration=timedelta(minutes=30) if words[start] == "half" else timedelta(minutes=15))
+                return start + 2, _token(
+                    DURATION, piece, duration=timedelta(minutes=30) if words[start] == "half" else timedelta(minutes=15)
+                )
             return start + 1, _token(AMOUNT, piece, numbers=(_FRACTIONS[words[start]],))
         if start and len(words) > 1 and words[1] in UNITS and len(words[1]) > 2:
             return 2, _token(DURATION, piece, duration=UNITS[words[1]])
@@ -405,7 +441,9 @@ class _Tokeniser:
             return _RATE_WORDS[words[0]], 1
         skip = 0
         for word in words[:3]:
-            if word in _REQUEST_WORDS or word in ("http", "api", "incoming", "failed", "refused", "denied", "rejected", "blocked") and skip < 2:
+            if word in _REQUEST_WORDS or (
+                word in ("http", "api", "incoming", "failed", "refused", "denied", "rejected", "blocked") and skip < 2
+            ):
                 skip += 1
             else:
                 break
@@ -416,7 +454,9 @@ class _Tokeniser:
             if words[after : after + 1] and words[after] in ("any", "every", "each", "one", "a", "single"):
                 after += 1
             unit = words[after] if len(words) > after else ""
-            if unit in UNITS and not (words[skip] in ("a", "an", "in", "within", "any", "one") and len(unit) < 3 and words[skip] != "/"):
+            if unit in UNITS and not (
+                words[skip] in ("a", "an", "in", "within", "any", "one") and len(unit) < 3 and words[skip] != "/"
+            ):
                 if words[skip] in ("in", "within") and after == skip + 1:
                     return None
                 if words[skip] in ("a", "an", "one") and not skip:
@@ -439,10 +479,9 @@ class _Tokeniser:
             text = text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+", text) else text.replace(",", ".")
             if text.count(".") > 1:
                 return None, 0
-            value = Decimal(text)
             if following[:1] and following[0] in _SCALES:
-                return value * _SCALES[following[0]], 2
-            return value, 1
+                return Decimal(text) * _SCALES[following[0]], 2
+            return Decimal(text), 1
         word = piece.word
         if word == "a" and following[:1] and following[0] in ("hundred", "thousand", "dozen", "couple"):
             if following[0] == "couple":
@@ -451,7 +490,8 @@ class _Tokeniser:
         if word in ("hundred", "thousand", "dozen"):
             return Decimal(_SCALES[word]), 1
         tens, _, ones = word.partition("-")
-        value, length = None, 1
+        value: Decimal | None = None
+        length = 1
         if tens in _TENS and ones in _ONES[1:10]:
             value = Decimal(_NUMBER_WORDS[tens] + _NUMBER_WORDS[ones])
         elif word in _TENS and following[:1] and following[0] in _ONES[1:10]:
@@ -464,7 +504,11 @@ class _Tokeniser:
         if next_word and next_word[0] in ("hundred", "thousand", "dozen"):
             value, length = value * _SCALES[next_word[0]], length + 1
             rest_place = place + length + (1 if self._words[place + length : place + length + 1] == ["and"] else 0)
-            if next_word[0] != "dozen" and rest_place < len(self._words) and self._words[rest_place] in (*_NUMBER_WORDS,):
+            if (
+                next_word[0] != "dozen"
+                and rest_place < len(self._words)
+                and self._words[rest_place] in (*_NUMBER_WORDS,)
+            ):
                 rest, taken = self._number(rest_place)
                 if rest is not None and rest < _SCALES[next_word[0]]:
                     return value + rest, rest_place - place + taken
@@ -476,7 +520,11 @@ class _Tokeniser:
         following = words[place + 1 : place + 2]
         if word in _VERSION_WORDS and following and place + 1 not in self._numbering:
             said = self._pieces[place + 1]
-            if following[0] in self._vocabulary.version_words or said.kind == "number" or _LIKE_VERSION.fullmatch(following[0]):
+            if (
+                following[0] in self._vocabulary.version_words
+                or said.kind == "number"
+                or _LIKE_VERSION.fullmatch(following[0])
+            ):
                 return 2, _token(VERSION, piece, names=(said.text,))
         if word in _ROLE_NEW and following and following[0] in _ROLE_NOUNS:
             return 2, _token(ROLE, piece, names=("new",))
@@ -514,7 +562,9 @@ class _Tokeniser:
                 if repaired in ("canary", "stable"):
                     entry = self._reading.lexicon.find(words, place)
                     more = entry.mask if entry is not None else 0
-                    return 1, _token(VERSION, piece, more=more, names=(repaired,), repaired=f"{piece.text} → {repaired}")
+                    return 1, _token(
+                        VERSION, piece, more=more, names=(repaired,), repaired=f"{piece.text} → {repaired}"
+                    )
                 made = self._quantity(place) or self._version(place)
                 if made is not None:
                     return made[0], replace(made[1], repaired=f"{piece.text} → {repaired}")
@@ -568,10 +618,17 @@ def joined(found: Sequence[Token]) -> list[Token]:
             names, end = list(token.names), place + 1
             while True:
                 later = end
-                while later < len(found) and later - end < 2 and (found[later].has(_CONNECTORS) or found[later].text.lower() == "the"):
+                while (
+                    later < len(found)
+                    and later - end < 2
+                    and (found[later].has(_CONNECTORS) or found[later].text.lower() == "the")
+                ):
                     later += 1
-                if later == end or later >= len(found) or found[later].kind != token.kind or not any(
-                    found[i].has(_CONNECTORS) for i in range(end, later)
+                if (
+                    later == end
+                    or later >= len(found)
+                    or found[later].kind != token.kind
+                    or not any(found[i].has(_CONNECTORS) for i in range(end, later))
                 ):
                     break
                 names.extend(found[later].names)
