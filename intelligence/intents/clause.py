@@ -113,7 +113,7 @@ class Clause:
             raise UnknownNameError("service", token.text, self.vocabulary.nearest(token.text))
         return []
 
-    def target(self) -> list[ServiceKey | None]:
+    def target(self, *, all_if_unsaid: bool = True) -> list[ServiceKey | None]:
         """Whom it is about: the named services, or [None] for all.
 
         Raises:
@@ -128,6 +128,8 @@ class Clause:
             return [self._referent()]
         if any(token.mask & _EVERYTHING for token in self.tokens):
             return [None]
+        if not all_if_unsaid:
+            return [self.one_service()]
         if self.surroundings.named_elsewhere:
             if self.surroundings.service is not None:
                 raise AmbiguousError(

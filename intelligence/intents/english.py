@@ -42,7 +42,7 @@ CONCEPTS: dict[str, str] = {
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold"),
     "ALLOW": (
         "allow, permit, let, grant, may, can, authorize, authorise, admit, let in, let through, able, allowed, "
-        "welcome, whitelist, allowlist, accept"
+        "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
         "block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
@@ -51,7 +51,8 @@ CONCEPTS: dict[str, str] = {
     "CALL": (
         "call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
         "request, get to, touch, consume, talk with, call into, go to, reach out to, talking to, connect with, "
-        "connect, see, enter"
+        "connect, see, enter, reachable, accessible, callable, be reached, reached, be accessed, contacting, be "
+        "contacted, invocable, open to"
     ),
     "SCALE": (
         "scale, resize, scale up, scale down, scale out, scale in, grow, shrink, upscale, downscale, size, bump, "
@@ -169,7 +170,10 @@ CONCEPTS: dict[str, str] = {
         "authenticated, credentials, logging in, signing in, token validation, id token, valid token, valid "
         "tokens"
     ),
-    "VALIDATE": ("validate, verify, check, validation, inspect, examine, verification"),
+    "VALIDATE": (
+        "validate, verify, check, validation, inspect, examine, verification, detect, spot, catch, identify, "
+        "recognise, recognize, sniff out"
+    ),
     "ISSUER": ("issuer, issued by, iss"),
     "KEYS": ("keys, jwks, key set, keys at, jwks uri, jwks_uri, jwks url, keyset"),
     "ANONYMOUS": (
@@ -178,7 +182,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "SUSPICIOUS": (
         "suspicious, malicious, bad, shady, known bad, known-bad, hostile, untrusted, dubious, dodgy, abusive, "
-        "sketchy, questionable, fishy, attacking, bad actors, bad actor, attackers, attacker, suspect"
+        "sketchy, questionable, fishy, attacking, bad actors, bad actor, attackers, attacker, suspect, evil, "
+        "rogue, compromised, blacklisted, nasty, spammy, bots, bot, scrapers"
     ),
     "IPS": (
         "ip, ips, ip address, ip addresses, address, addresses, ip range, ip ranges, sources, source ips, source "
@@ -313,7 +318,8 @@ CONCEPTS: dict[str, str] = {
         "over, exceeding, go past, past, is over, is more than, is higher than, is greater than, in excess of, "
         "gets past, spikes above, spikes over, jumps above, >=, at least, worse than, longer than, rises past, "
         "rise past, climb above, spike above, slower than, are over, are above, outgrows, breaches, get worse "
-        "than, gets worse than, shoots past, creeps above, tops out above, is past"
+        "than, gets worse than, shoots past, creeps above, tops out above, is past, stays above, stays over, "
+        "remains above, remains over, keeps above, sits above, is beyond, rises beyond, goes beyond, go beyond"
     ),
     "BELOW": (
         "below, under, less than, lower than, <, drops below, falls below, stays below, is below, smaller than, "
@@ -601,7 +607,18 @@ SILENT = (
     "occurs, take effect, valid, ensure they, in use, in place, respectively, version of, once more, again, soon, "
     "hereby, effective, at present, present, present day, existing, as well, completely, fully, entirely, "
     "totally, only just, properly, simultaneously please, for good, once and for all, like that, for real, in one "
-    "go, a little, a few, some of, bit"
+    "go, a little, a few, some of, bit, as a first step, first of all, as a start, to begin with, to start with, "
+    "for a first step, automatic, each other, one another, oops, whoops, sorry, uh-oh, ouch, damn, wow, yikes, "
+    "nice, well done, awesome, perfect, lovely, cool then, in the meantime, meanwhile, for the time being, "
+    "temporarily please, until further notice, as agreed, as discussed, as planned, like we discussed, as "
+    "promised, per our discussion, kind regards, regards, best, with pleasure, at your convenience, quick "
+    "question, question, heads up, fyi, note, urgent, important, asap please, no rush, straightaway, promptly, "
+    "swiftly, at your earliest convenience, newly, freshly, configure it so that, see that, arrange for, arrange, "
+    "arrange that, help me, help us, help, i would appreciate it if you, would appreciate it if you could, i'd "
+    "appreciate it if you could, be so kind as to, be so kind and, it'd be nice if, it would be nice if, i'd love "
+    "for, i'd love to, would love to, would love, we'd love, can we please, may i ask you to, may i ask, i ask "
+    "you to, feel free to, we should probably, probably best to, it is probably best to, it's best to, best to, "
+    "better, might as well, we might want to, you might want to, worth, from today, of yours, of ours, at hand"
 )
 """What says nothing, separated by commas. Concepts win over silence where a frame wants them."""
 

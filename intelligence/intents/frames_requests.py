@@ -42,7 +42,7 @@ def _retries(c: Clause) -> list[Intent]:
     per_try = c.duration()
     if per_try is not None and not c.has("PERTRY"):
         raise MisfitError
-    return [Retries(target, attempts, per_try) for target in c.target()]
+    return [Retries(target, attempts, per_try) for target in c.target(all_if_unsaid=False)]
 
 
 def _timeout(c: Clause) -> list[Intent]:
@@ -54,7 +54,7 @@ def _timeout(c: Clause) -> list[Intent]:
         of = TimeoutOf.IDLE
     elif c.has("CONNECTTIMEOUT"):
         of = TimeoutOf.CONNECT
-    return [Timeout(target, after, of) for target in c.target()]
+    return [Timeout(target, after, of) for target in c.target(all_if_unsaid=False)]
 
 
 def _no_longer(c: Clause) -> list[Intent]:
@@ -64,7 +64,7 @@ def _no_longer(c: Clause) -> list[Intent]:
 
 
 def _timeout_without(c: Clause) -> list[Intent]:
-    c.target()
+    c.target(all_if_unsaid=False)
     raise AmbiguousError("after how long, with its unit (such as 2s or 500ms)?", what="duration")
 
 
@@ -82,16 +82,16 @@ def _breaker(c: Clause) -> list[Intent]:
             raise MisfitError
         bounds[name] = whole(c.tokens[place])
     if not bounds:
-        c.target()
+        c.target(all_if_unsaid=False)
         raise AmbiguousError("how many connections, waiting requests or requests at once are allowed?", what="bound")
-    return [CircuitBreaker(target, **bounds) for target in c.target()]
+    return [CircuitBreaker(target, **bounds) for target in c.target(all_if_unsaid=False)]
 
 
 def _ejection(c: Clause) -> list[Intent]:
     errors = c.whole()
     if errors is None:
         raise AmbiguousError("after how many errors in a row?", what="errors")
-    return [Ejection(target, errors, c.duration()) for target in c.target()]
+    return [Ejection(target, errors, c.duration()) for target in c.target(all_if_unsaid=False)]
 
 
 def _load_balancing(c: Clause) -> list[Intent]:
@@ -106,7 +106,7 @@ def _load_balancing(c: Clause) -> list[Intent]:
     ]
     if len(found) != 1:
         raise MisfitError
-    return [LoadBalancing(target, found[0]) for target in c.target()]
+    return [LoadBalancing(target, found[0]) for target in c.target(all_if_unsaid=False)]
 
 
 def _fault(c: Clause) -> list[Intent]:
@@ -165,7 +165,10 @@ def _rate_limit(c: Clause) -> list[Intent]:
         if key is LimitKey.USER:
             raise MisfitError
         key = LimitKey.ADDRESS
-    return [RateLimit(target, whole(rate), rate.duration, key) for target in c.target()]
+    if c.has("NOT") and not c.has("ABOVE"):
+        raise MisfitError
+    unsaid = key is not LimitKey.EVERYONE or c.has("EXTERNAL")
+    return [RateLimit(target, whole(rate), rate.duration, key) for target in c.target(all_if_unsaid=unsaid)]
 
 
 def _rate_limit_without(c: Clause) -> list[Intent]:
@@ -181,7 +184,7 @@ def _compression(c: Clause) -> list[Intent]:
     ] or [Compressor.GZIP]
     if len(found) != 1:
         raise MisfitError
-    return [Compression(target, found[0]) for target in c.target()]
+    return [Compression(target, found[0]) for target in c.target(all_if_unsaid=False)]
 
 
 FRAMES: tuple[Frame, ...] = (
@@ -235,7 +238,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "ejection",
         "EJECT|INSTANCE|SET number CONSECUTIVE|ERRORRATE|ABORT",
-        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST FAULT TIMES THAT USER",
+        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST FAULT TIMES HEALTH USER",
         _ejection,
         says="eject instances of payment after 5 consecutive errors for 30s",
         weight=4,
@@ -259,7 +262,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "rate limit",
         "LIMIT|RATELIMIT|ALLOW|SET|CREATE|ONLY rate",
-        f"{_ABOUT} EXTERNAL LIMIT RATELIMIT ALLOW ONLY PERUSER PERADDRESS MAX USER IPS CALL DENY ABOVE BY NOTMORE",
+        f"{_ABOUT} EXTERNAL LIMIT RATELIMIT ALLOW ONLY PERUSER PERADDRESS MAX USER IPS CALL DENY ABOVE BY NOT",
         _rate_limit,
         says="limit payment to 100 requests per minute per user",
     ),

@@ -104,6 +104,12 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
         raise MisfitError
     if len(names) == 2:
         first, second = names
+        if c.has("IT"):  # "restrict A so that only B can call it"
+            later = c.tokens[second + 1 :]
+            if not any(token.mask & mask("CALL") for token in later) or c.tokens[second - 1].mask & mask("FROM"):
+                raise MisfitError
+            [called_key] = c.resolved(c.tokens[first])[:1]
+            return c.resolved(c.tokens[second]), called_key
         between = c.tokens[first + 1 : second]
         before = c.tokens[:first]
         nearest = next((token for token in reversed(between) if not token.silent or _is_from(token)), None)
@@ -196,7 +202,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "mtls",
         "MTLS",
-        f"{_ABOUT} STRICT PERMISSIVE OFF NOT BETWEEN FROM CALL ONLY ALLOW",
+        f"{_ABOUT} STRICT PERMISSIVE OFF NOT BETWEEN FROM CALL ONLY ALLOW ROUTE",
         _mtls,
         says="require mutual TLS between all services",
         weight=2,
@@ -220,7 +226,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access between services",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT service|stranger service|stranger",
-        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD USER COMMUNICATION ANYBODY SECURITY",
+        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD USER COMMUNICATION ANYBODY SECURITY LIMIT",
         _access,
         says="allow only checkout to call payment",
         weight=5,
@@ -259,7 +265,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "suspicious",
-        "DENY|KEEP SUSPICIOUS",
+        "DENY|KEEP|POLICY|SECURITY SUSPICIOUS",
         f"{_ABOUT} IPS FROM USER FEED file url rate REFUSEDREQUESTS ABOVE WITH RULE address AND CALL VIOLATION many ATTACK",
         _block_suspicious,
         says="block requests from suspicious IPs",

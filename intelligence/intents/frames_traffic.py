@@ -327,7 +327,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "split",
         f"ROUTE|SPLIT|SET|KEEP|CREATE {_VERSIONS} amount|ratio|EVENLY|number|REST",
-        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW",
+        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW ONLY TO LIMIT",
         _split,
         says="route 20% of payment traffic to v2 and the rest to v1",
         weight=4,

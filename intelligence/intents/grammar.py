@@ -22,7 +22,8 @@ from intelligence.intents.errors import (
 from intelligence.intents.examples import nearest
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent, Question, Restore, Rollout, TrafficSplit, Undo
-from intelligence.intents.lexicon import Lexicon, bit, english_lexicon
+from intelligence.intents.languages import translations
+from intelligence.intents.lexicon import bit, english_lexicon
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.segments import Outcome, Reader, services_of
 from intelligence.intents.tokens import STRANGER, UNKNOWN, VERSION, Reading, Token, tokens
@@ -31,7 +32,7 @@ from registry.model import ServiceKey
 
 NAME = "embedded"
 _MOST_TOKENS = 250
-_REPAIR_COSTS, _GUESS_COSTS, _BACKGROUND_COSTS = 0.08, 0.05, 0.05
+_REPAIR_COSTS, _GUESS_COSTS, _BACKGROUND_COSTS, _TRANSLATION_COSTS = 0.08, 0.05, 0.05, 0.1
 
 FRAMES: tuple[Frame, ...] = tuple(
     sorted(
@@ -52,11 +53,20 @@ class GrammarParser:
 
     name = NAME
 
+    def __init__(self) -> None:
+        prepare()
+
     async def parse(
         self, sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None
     ) -> Understanding:
         """Raises IntentError."""
         return understand(sentence, vocabulary, referent=referent)
+
+
+def prepare() -> None:
+    """Makes the tables that the first sentence would otherwise wait for."""
+    english_lexicon().repaired("prepare")
+    translations("", Vocabulary({}, {}))
 
 
 def understand(sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None) -> Understanding:
@@ -80,24 +90,20 @@ def understand(sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | 
     if asked_back is not None:
         return asked_back
     assert first is not None
-    if isinstance(first, NotUnderstoodError):
-        from intelligence.intents.languages import understand_elsewhere
-
-        elsewhere = understand_elsewhere(sentence, vocabulary, understand=_in_language)
-        if elsewhere is not None:
-            return elsewhere
-    raise first
+    return _elsewhere(sentence, vocabulary, first)
 
 
-def _in_language(sentence: str, vocabulary: Vocabulary, lexicon: Lexicon) -> Understanding:
-    found: IntentError | None = None
-    for names_first in (False, True):
-        try:
-            return _understand(sentence, Reading(vocabulary, lexicon, names_first=names_first, repair=False), None)
-        except IntentError as error:
-            found = found or error
-    assert found is not None
-    raise found
+def _elsewhere(sentence: str, vocabulary: Vocabulary, refusal: IntentError) -> Understanding:
+    """What the sentence means in another language. Raises `refusal` if it is in none."""
+    if not isinstance(refusal, ContradictionError):
+        for language, english in translations(sentence, vocabulary):
+            try:
+                found = _understand(english, Reading(vocabulary, english_lexicon(), repair=False), None)
+            except (NotUnderstoodError, UnknownNameError):
+                continue
+            confidence = round(found.confidence - _TRANSLATION_COSTS, 2)
+            return replace(found, language=language, confidence=confidence, words=(*found.words, f"read as: {english}"))
+    raise refusal
 
 
 def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) -> Understanding:

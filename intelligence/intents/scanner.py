@@ -30,6 +30,8 @@ _SCAN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_PERCENT_FIRST = re.compile(r"(?<![\w%])%\s?(\d{1,3}(?:[.,]\d{1,2})?)(?![\w%])")
+"""Turkish writes %20."""
 _QUOTES = str.maketrans(
     {"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "’": "'", "‘": "'", "`": '"', "–": "-", "—": "-", "−": "-"}
 )
@@ -51,7 +53,7 @@ def normal(text: str) -> str:
     text = "".join(
         " " if c in "\t\r\v\f" else c for c in text if c == "\n" or c.isspace() or unicodedata.category(c)[0] != "C"
     )
-    return _JOINTS.sub(" ", text)
+    return _JOINTS.sub(" ", _PERCENT_FIRST.sub(r"\1%", text))
 
 
 def scan(text: str) -> Iterator[Piece]:

@@ -28,6 +28,7 @@ _ORDERS = mask(
     "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT ALERT"
     " COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
 )
+_NOUNS = mask("VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
 _FRAMING = mask(
     "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN NOUN service DASH COMMA AND"
     " EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
@@ -269,7 +270,7 @@ def _is_background(tokens: Sequence[Token]) -> bool:
     spoken = [word for word in words if word not in ("please",)]
     return (
         any(word in STATEMENT_WORDS or word.endswith(("'s", "'re", "'ve", "'m")) for word in spoken)
-        and not any(token.mask & _ORDERS and not token.silent for token in tokens)
+        and not any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
         and not _polite_order(words)
     )
 

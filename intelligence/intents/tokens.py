@@ -58,6 +58,7 @@ _LIKE_VERSION = re.compile(r"v\d[\w.]*")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _FILE = re.compile(r"[\w./-]+\.(?:txt|csv|list|json|netset|ipset|ya?ml)")
 _QUANTILE = re.compile(r"p(\d{2})(?:\.?(\d+))?")
+_COUNTED = frozenset(("instance", "replica", "pod", "copy", "container", "node"))
 _TIMES_OF_DAY = {"noon": "12:00", "midnight": "00:00", "midday": "12:00"}
 _ROLE_NEW = frozenset(["new", "newest", "latest", "newer"])
 _ROLE_OLD = frozenset(["old", "oldest", "previous", "older"])
@@ -158,6 +159,8 @@ class _Tokeniser:
                 found.append(Piece("word", unknown, unknown, piece.start + start - len(unknown)))
             return found
         head, apostrophe, tail = piece.text.partition("'")
+        if tail == "s" and (_LIKE_VERSION.fullmatch(head.lower()) or head.lower() in self._vocabulary.version_words):
+            return [Piece("word", head, head.lower(), piece.start)]
         if (
             apostrophe
             and tail
@@ -352,6 +355,8 @@ class _Tokeniser:
             return 1, _token(RATIO, piece, numbers=parts)
         if piece.word in _RATE_WORDS:
             return None
+        if piece.word == "per" and self._words[place + 1 : place + 2] and self._words[place + 1] in UNITS:
+            return self._per_first(place)
         stated, length = self._number(place)
         if stated is None:
             return self._fraction(place)
@@ -380,6 +385,16 @@ class _Tokeniser:
         if after[:1] and after[0] in ("week", "weeks"):
             return length + 1, _token(DURATION, piece, duration=timedelta(days=7) * float(value))
         return length, _token(NUMBER, piece, numbers=(value,))
+
+    def _per_first(self, place: int) -> tuple[int, Token] | None:
+        """ "per minute 100 requests"."""
+        count, taken = self._number(place + 2)
+        if count is None:
+            return None
+        length = 2 + taken
+        if self._words[place + length : place + length + 1] and self._words[place + length] in _REQUEST_WORDS:
+            length += 1
+        return length, _token(RATE, self._pieces[place], numbers=(count,), duration=UNITS[self._words[place + 1]])
 
     def _duration(self, place: int, value: Decimal, length: int) -> tuple[int, Token]:
         """ "1 minute 30 seconds", "1m30s", "two and a half seconds"."""
@@ -489,6 +504,8 @@ class _Tokeniser:
             return Decimal(_SCALES[following[0]]), 2
         if word in ("hundred", "thousand", "dozen"):
             return Decimal(_SCALES[word]), 1
+        if word == "single" and following[:1] and following[0] in _COUNTED:
+            return Decimal(1), 1
         tens, _, ones = word.partition("-")
         value: Decimal | None = None
         length = 1
