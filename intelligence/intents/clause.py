@@ -37,13 +37,15 @@ class MisfitError(Exception):
 class Surroundings:
     """What a clause may take from the rest of the text, or from the talk before it.
 
-    service: the only one that the text names. referent: the one that "it" means. several: more than one is named.
+    service: the only one that the sentence names. referent: the one that "it" means. framed: the one that a heading names.
+    named_elsewhere: another part of the sentence names one.
     """
 
     vocabulary: Vocabulary
     service: ServiceKey | None = None
     referent: ServiceKey | None = None
     named_elsewhere: bool = False
+    framed: ServiceKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Clause:
             return [self._referent()]
         if any(token.mask & _EVERYTHING for token in self.tokens):
             return [None]
+        if self.surroundings.framed is not None:
+            return [self.surroundings.framed]
         if not all_if_unsaid:
             return [self.one_service()]
         if self.surroundings.named_elsewhere:

@@ -14,21 +14,25 @@ CONCEPTS: dict[str, str] = {
         "move over, receive, get, take, go, goes, flow, land, serve, handle, roll out, hand, hand over, channel, "
         "allocate, dial, ramp, see, go to, goes to, going to, be on, sit on, cut, hit, go back, goes back, come "
         "back, comes back, land on, end up on, end up at, be served by, served by, run on, live on, arrive at, "
-        "rebalance, relocate, reassign, swing, port"
+        "rebalance, relocate, reassign, swing, port, served, sending, divided, hits, handled by, handled, taken "
+        "by, received by, flow to, go on, stay on, be at, sit at, stand at, live at, sits on, go over to, flow "
+        "into"
     ),
     "SPLIT": (
         "split, divide, distribute, balance, spread, share, partition, traffic split, load balancing, load "
-        "balance, load-balance, load-balancing, apportion, traffic splitting, weight, weighted, proportion, ratio"
+        "balance, load-balance, load-balancing, apportion, traffic splitting, weight, weighted, proportion, "
+        "ratio, divide up, divided, parted, carve up, slice"
     ),
     "SET": (
         "set, make, use, apply, add, put, configure, set up, setup, define, establish, enforce, impose, "
         "implement, introduce, give, provide, have, install, set to, create, change, update, adjust, increase, "
         "raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, need, needs, require, "
-        "run, want, allow, get, modify, attach"
+        "run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, opt for, go with, "
+        "adopt, specify, assign, grant"
     ),
     "CREATE": (
         "create, add, make, build, register, spin up, stand up, define, set up, setup, publish, expose, open, "
-        "bring up, launch, onboard, deploy, introduce, generate"
+        "bring up, launch, onboard, deploy, introduce, generate, new"
     ),
     "ON": (
         "enable, turn on, activate, switch on, require, enforce, start, use, force, mandate, make mandatory, "
@@ -37,7 +41,10 @@ CONCEPTS: dict[str, str] = {
     ),
     "OFF": (
         "disable, turn off, deactivate, switch off, remove, delete, stop, lift, clear, cancel, drop, get rid of, "
-        "end, take off, take away, turn it off, kill, no longer, no more, scrap, retire, abolish, quit, cease"
+        "end, take off, take away, turn it off, kill, no longer, no more, scrap, retire, abolish, quit, cease, "
+        "switched off, need its, doesn't need, does not need, don't need, no need for, not need, be stopped, be "
+        "removed, removed, stopped, dropped, taken off, be dropped, do without, do away with, dispense with, take "
+        "down, off"
     ),
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold"),
     "ALLOW": (
@@ -46,13 +53,16 @@ CONCEPTS: dict[str, str] = {
     ),
     "DENY": (
         "block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
-        "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect"
+        "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
+        "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
+        "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
+        "banned"
     ),
     "CALL": (
         "call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
-        "request, get to, touch, consume, talk with, call into, go to, reach out to, talking to, connect with, "
-        "connect, see, enter, reachable, accessible, callable, be reached, reached, be accessed, contacting, be "
-        "contacted, invocable, open to"
+        "request, get to, consume, talk with, call into, go to, reach out to, talking to, connect with, connect, "
+        "see, enter, reachable, accessible, callable, be reached, reached, be accessed, contacting, be contacted, "
+        "invocable, open to, calling, get into, get in, have access to, access to, have business calling"
     ),
     "SCALE": (
         "scale, resize, scale up, scale down, scale out, scale in, grow, shrink, upscale, downscale, size, bump, "
@@ -74,23 +84,22 @@ CONCEPTS: dict[str, str] = {
     ),
     "RETRY": (
         "retry, retries, retrying, re-try, try again, reattempt, retry attempts, tries again, repeat, retry "
-        "policy, resend, attempt again"
+        "policy, resend, attempt again, repeated, re-run, rerun, reissue, reissued, try, tried, tries"
     ),
     "TIMEOUT": (
         "timeout, time out, time-out, time limit, deadline, give up, give up on, timeouts, request timeout, cut "
         "off, abort after, timing out, time them out, time it out, response deadline, stop waiting, stop waiting "
-        "for, max duration, maximum duration"
+        "for, max duration, maximum duration, run longer than, cut short, terminate, cancel requests, expire, "
+        "expires, lapse, close"
     ),
-    "IDLE": ("idle, idle timeout, inactive, inactivity"),
+    "IDLE": ("idle, idle timeout, inactive, inactivity, idle connections, idling"),
     "CONNECTTIMEOUT": ("connect timeout, connection timeout, connecting"),
     "PERTRY": (
         "per try, per attempt, per-try, each try, each attempt, every attempt, every try, per retry, each retry, "
         "each, apiece, per-attempt"
     ),
     "TIMES": ("times, time, x, attempts, tries, attempt"),
-    "DELAY": (
-        "delay, slow down, slow, latency, lag, hold up, delays, add latency, slowness, hold back, wait, late, slower"
-    ),
+    "DELAY": ("delay, slow down, latency, hold up, delays, add latency, hold back"),
     "ABORT": (
         "abort, fail, error, return, answer, respond, respond with, errors, aborts, failing, failures, crash, "
         "break, reply"
@@ -214,11 +223,12 @@ CONCEPTS: dict[str, str] = {
         "exploits, exploit, threat, threats, signatures, strings, probes"
     ),
     "AUDIT": (
-        "audit, audit log, audit logging, audit logs, audit trail, audit-log, auditing, audit-logging, audit trails"
+        "audit, audit log, audit logging, audit logs, audit trail, audit-log, auditing, audit-logging, audit "
+        "trails, audited"
     ),
     "LOG": (
         "log, record, logging, write down, logs, report, keep a log of, keep a record of, trail, record of, log "
-        "of, keep"
+        "of, keep, end up in, recorded, logged, written"
     ),
     "VIOLATION": (
         "violation, violations, denial, denials, policy violation, policy violations, refusal, refusals, denied "
@@ -229,7 +239,8 @@ CONCEPTS: dict[str, str] = {
         "user, users, customer, customers, people, caller, callers, client, clients, visitors, visitor, consumer, "
         "consumers, person, everyone, anyone, tester, testers, those, account, accounts, subscribers, somebody, "
         "beta users, beta testers, beta customers, internal users, employees, premium users, vip users, premium "
-        "customers, staff, beta group, internal testers, early adopters, paying customers, beta tester, beta user"
+        "customers, staff, beta group, internal testers, early adopters, paying customers, beta tester, beta "
+        "user, whoever, anyone who, everyone who, those who, anybody who"
     ),
     "PERUSER": (
         "per user, per-user, for each user, each user, per customer, per account, every user, for every user, a "
@@ -291,8 +302,8 @@ CONCEPTS: dict[str, str] = {
     "ERRORRATE": (
         "error rate, error rates, errors, failure rate, error ratio, 5xx, 5xx rate, error percentage, failures, "
         "server errors, failing requests, 5xx errors, failed requests, error-rate, errors rate, rate of errors, "
-        "failure ratio, requests fail, requests failing, share of errors, errored requests, fail, fails, requests "
-        "that fail, error count, error budget burn, request errors, failure, percentage of errors, error"
+        "failure ratio, share of errors, errored requests, fail, fails, requests that fail, error count, error "
+        "budget burn, request errors, failure, percentage of errors, error"
     ),
     "LATENCY": (
         "latency, latencies, response time, response times, p99, p95, p90, p50, median latency, request duration, "
@@ -305,7 +316,9 @@ CONCEPTS: dict[str, str] = {
         "alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
         "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, wake "
         "me, wake me up, wake us, wake us up, notifications, shout, raise an alert, email, sound the alarm, ring, "
-        "call me, alarms, page me, page us"
+        "call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, alerted, give me a "
+        "heads-up, heads-up, sound an alarm, trigger an alarm, trigger an alert, fire an alert, raise, trigger, "
+        "fire, informed, be informed, warned, be warned, get a notification, get an alert"
     ),
     "WHEN": (
         "when, if, once, whenever, as soon as, in case, while, any time, anytime, every time, should, each time, "
@@ -319,7 +332,8 @@ CONCEPTS: dict[str, str] = {
         "gets past, spikes above, spikes over, jumps above, >=, at least, worse than, longer than, rises past, "
         "rise past, climb above, spike above, slower than, are over, are above, outgrows, breaches, get worse "
         "than, gets worse than, shoots past, creeps above, tops out above, is past, stays above, stays over, "
-        "remains above, remains over, keeps above, sits above, is beyond, rises beyond, goes beyond, go beyond"
+        "remains above, remains over, keeps above, sits above, is beyond, rises beyond, goes beyond, go beyond, "
+        "over and above, upwards of, north of, get over, collects over"
     ),
     "BELOW": (
         "below, under, less than, lower than, <, drops below, falls below, stays below, is below, smaller than, "
@@ -336,11 +350,11 @@ CONCEPTS: dict[str, str] = {
     "ADVANCE": (
         "increase, promote, advance, ramp up, grow, raise, step up, expand, bump, progress, push forward, move "
         "forward, go on, continue, widen, shift more, increase traffic, send more, more, rising, move on, "
-        "proceed, ramp, go up, turn up, give more, get more, gets more"
+        "proceed, ramp, go up, turn up, further"
     ),
     "BACK": (
         "roll back, rollback, roll it back, revert, rolls back, back out, fall back, go back, abort, roll, "
-        "rolled, return, rolling back, back off, undo, reverse, retreat"
+        "rolled, return, rolling back, back off, undo, reverse, retreat, back, take back, pull back"
     ),
     "COMPLETE": (
         "complete, completes, finish, finishes, done, conclude, finalize, finalise, finished, consider it done, "
@@ -366,7 +380,7 @@ CONCEPTS: dict[str, str] = {
     "LIKE": ("like, such as, for example, including, e.g., namely, e g, i.e."),
     "REPORT": (
         "report, reports, summary, health report, health reports, summaries, digest, status report, status "
-        "reports, overview, health summary, digests, health digest"
+        "reports, overview, health summary, digests, health digest, reporting"
     ),
     "HOURLY": ("hourly, every hour, each hour, once an hour, per hour"),
     "DAILY": (
@@ -389,8 +403,8 @@ CONCEPTS: dict[str, str] = {
         "you just made, you just did, just did"
     ),
     "CHANGE": (
-        "change, changes, edit, modification, update, revision, thing, step, action, deployment, edits, changed, "
-        "config change, move, configuration change, apply, modifications"
+        "change, changes, edit, modification, update, revision, edits, changed, config change, move, "
+        "configuration change, modifications"
     ),
     "RESTORE": (
         "go back, restore, return, roll back, rollback, revert, reset, bring back, take us back, rewind, jump "
@@ -418,7 +432,8 @@ CONCEPTS: dict[str, str] = {
     "HOW": ("how, how's, how is, how are, hows"),
     "HEALTH": (
         "health, healthy, health status, status, doing, state, well, health overview, condition, health check, "
-        "unhealthy, up, alive, ok, fine, wellbeing, sick, down, conditions, shape, health state, in good shape"
+        "unhealthy, up, alive, ok, fine, wellbeing, sick, down, conditions, shape, health state, in good shape, "
+        "going, holding up, overview"
     ),
     "TOPOLOGY": (
         "topology, 3d topology, 3d topology view, topology view, mesh map, service map, graph, service graph, "
@@ -444,7 +459,9 @@ CONCEPTS: dict[str, str] = {
     "GOING": (
         "going, go, goes, flowing, flow, sent, split, splits, distributed, distribution, routed, landing, land, where"
     ),
-    "WHERE": ("where, how, what share, what split, which versions, which version, what percentage, how much"),
+    "WHERE": (
+        "where, how, what share, what split, which versions, which version, what percentage, how much, which share"
+    ),
     "SINCE": ("since, from, after, during, within, over, in"),
     "TODAY": ("today, this morning, since this morning, so far today, since midnight, in the last day, this afternoon"),
     "YESTERDAY": ("yesterday, since yesterday, since yesterday morning"),
@@ -470,7 +487,7 @@ CONCEPTS: dict[str, str] = {
         "routes, routing rules, entry, httproutes, ingress route"
     ),
     "NEW": ("new, fresh, additional, another, brand new, brand-new, second, extra"),
-    "NAMED": ("called, named, name, by the name of, with the name, name it, call it, titled, with name"),
+    "NAMED": ("called, named, name, by the name of, with the name, titled, with name"),
     "ABTEST": (
         "a/b test, a/b testing, ab testing, a/b tests, ab test, testing, experiment, experiments, test, "
         "experimentation, a-b testing, tests, evaluation, trial, trials, canary testing, qa, validation, testing "
@@ -524,14 +541,17 @@ CONCEPTS: dict[str, str] = {
         "high, too high, elevated, bad, up, rising, rises, rise, increases, increase, spikes, spike, climbs, goes "
         "up, gets bad"
     ),
-    "MORE": ("more, many"),
+    "MORE": ("more"),
     "RULE": ("rule, rules"),
     "LOAD": ("load, busy"),
     "REQUEST": ("request, requests"),
     "WAITING": ("waiting"),
     "EVALUATION": ("rate, rates, revenue, conversion, conversions"),
     "ANYBODY": ("anybody, anyone, everybody, everyone, nobody, no one, someone"),
-    "TO": ("to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to"),
+    "TO": (
+        "to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, =>, "
+        "→, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to"
+    ),
     "OF": (
         "of, for, on, in, at, across, within, about, regarding, concerning, behind, against, inside, towards, "
         "around, as for, when it comes to, with respect to, in front of, hitting, destined for, bound for, meant "
@@ -569,11 +589,16 @@ CONCEPTS: dict[str, str] = {
         "nobody, no one"
     ),
     "IF": (
-        "if, unless, until, except, when, while, provided, assuming, in case, only if, as long as, instead, "
-        "rather, but, however, otherwise, apart, excluding, save, ever, before, till, once, whenever, though, "
-        "although, depending, maybe, perhaps, possibly, might, could it, half-way, minus, barring"
+        "if, unless, until, except, when, while, provided, assuming, in case, only if, as long as, rather, but, "
+        "however, otherwise, apart, excluding, save, ever, before, till, once, whenever, though, although, "
+        "depending, maybe, perhaps, possibly, might, could it, half-way, minus, barring"
     ),
     "EXPOSE": ("expose, publish, make available, make reachable, reachable, serve, open up"),
+    "VAGUE": (
+        "some, most, many, few, several, part, less, fewer, majority, a bit, a lot, plenty, couple, a couple, a "
+        "little, a few, bit, some of, most of, part of, enough, hardly, barely, nearly all, almost all, slightly, "
+        "double, triple, twice as many, twice as much"
+    ),
 }
 """By concept, phrases separated by commas."""
 
@@ -585,40 +610,47 @@ SILENT = (
     "my, your, this, that, these, those, hey, hi, hello, thanks, thank you, thx, ok, okay, so, well, right away, "
     "right now, immediately, asap, automatically, simply, basically, actually, currently, quickly, quick, be, is, "
     "are, am, was, been, being, should, must, will, shall, would, has to, have to, needs to, ought to, go ahead "
-    "and, go ahead, for me, for us, me, us, there, here, do, does, did, some, such, own, good, new policy for, "
-    "sure, at once, make sure, make sure that, ensure, ensure that, see to it that, see to it, for now, from now "
-    "on, going forward, at the moment, today's, then please, in order to, i, we, you, team, folks, everyone, "
-    "guys, dear, apg, mesh please, when you can, when you have a moment, when you get a chance, if you can, if "
-    "you could, if possible, if you would, if you please, if you don't mind, whenever you can, would you mind, do "
-    "me a favor and, do me a favour and, do me a favour, do me a favor, quick favour, quick favor, one more "
-    "thing, by the way, btw, as soon as possible, for a start, it would be great if you could, it would be great "
-    "if you, it would be nice if you could, it'd be great if you could, i was wondering if you could, i wonder if "
-    "you could, i think we should, i think, we should, you should, time to, it is time to, it's time to, go, "
-    "ahead, really, very, also, too, total, in total, altogether, in all, exactly, precisely, roughly speaking, "
-    "cheers, many thanks, much appreciated, appreciated, ta, ty, great, cool, alright, all right, right, "
-    "carefully, gently, safely, smoothly, straight, straight away, directly, effective immediately, starting now, "
-    "beginning now, as of now, production, prod, live, kind of, sort of, up, over, down, out, back, off, have, "
-    "has, had, want, wants, it to, them to, how about, what about, hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, "
-    "dude, friend, colleague, morning, good morning, good afternoon, good evening, greetings, usage of, use of, "
-    "amount of, number of, a total of, a bit, type, kind, value, value of, at a rate of, rate of, rate, tier, the "
-    "following, following, as follows, things, policy that, themselves, itself, ourselves, myself, can, may, "
-    "cause, try to, start to, start, begin to, begin, manage to, i'm, we're, we are, i am, gonna, going to, "
-    "wanna, gotta, anybody, someone, come, comes, coming, gets, got, getting, goes, happens, happen, occur, "
-    "occurs, take effect, valid, ensure they, in use, in place, respectively, version of, once more, again, soon, "
-    "hereby, effective, at present, present, present day, existing, as well, completely, fully, entirely, "
-    "totally, only just, properly, simultaneously please, for good, once and for all, like that, for real, in one "
-    "go, a little, a few, some of, bit, as a first step, first of all, as a start, to begin with, to start with, "
-    "for a first step, automatic, each other, one another, oops, whoops, sorry, uh-oh, ouch, damn, wow, yikes, "
-    "nice, well done, awesome, perfect, lovely, cool then, in the meantime, meanwhile, for the time being, "
-    "temporarily please, until further notice, as agreed, as discussed, as planned, like we discussed, as "
-    "promised, per our discussion, kind regards, regards, best, with pleasure, at your convenience, quick "
-    "question, question, heads up, fyi, note, urgent, important, asap please, no rush, straightaway, promptly, "
-    "swiftly, at your earliest convenience, newly, freshly, configure it so that, see that, arrange for, arrange, "
-    "arrange that, help me, help us, help, i would appreciate it if you, would appreciate it if you could, i'd "
-    "appreciate it if you could, be so kind as to, be so kind and, it'd be nice if, it would be nice if, i'd love "
-    "for, i'd love to, would love to, would love, we'd love, can we please, may i ask you to, may i ask, i ask "
-    "you to, feel free to, we should probably, probably best to, it is probably best to, it's best to, best to, "
-    "better, might as well, we might want to, you might want to, worth, from today, of yours, of ours, at hand"
+    "and, go ahead, for me, for us, me, us, there, here, do, does, did, such, own, good, new policy for, sure, at "
+    "once, make sure, make sure that, ensure, ensure that, see to it that, see to it, for now, from now on, going "
+    "forward, at the moment, today's, then please, in order to, i, we, you, team, folks, everyone, guys, dear, "
+    "apg, mesh please, when you can, when you have a moment, when you get a chance, if you can, if you could, if "
+    "possible, if you would, if you please, if you don't mind, whenever you can, would you mind, do me a favor "
+    "and, do me a favour and, do me a favour, do me a favor, quick favour, quick favor, one more thing, by the "
+    "way, btw, as soon as possible, for a start, it would be great if you could, it would be great if you, it "
+    "would be nice if you could, it'd be great if you could, i was wondering if you could, i wonder if you could, "
+    "i think we should, i think, we should, you should, time to, it is time to, it's time to, go, ahead, really, "
+    "very, also, too, total, in total, altogether, in all, exactly, precisely, roughly speaking, cheers, many "
+    "thanks, much appreciated, appreciated, ta, ty, great, cool, alright, all right, right, carefully, gently, "
+    "safely, smoothly, straight, straight away, directly, effective immediately, starting now, beginning now, as "
+    "of now, production, prod, live, kind of, sort of, up, over, down, out, back, have, has, had, want, wants, it "
+    "to, them to, how about, what about, hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, dude, friend, colleague, "
+    "morning, good morning, good afternoon, good evening, greetings, usage of, use of, amount of, number of, a "
+    "total of, type, kind, value, value of, at a rate of, rate of, rate, tier, the following, following, as "
+    "follows, things, policy that, themselves, itself, ourselves, myself, can, may, cause, try to, start to, "
+    "start, begin to, begin, manage to, i'm, we're, we are, i am, gonna, going to, wanna, gotta, anybody, "
+    "someone, come, comes, coming, gets, got, getting, goes, happens, happen, occur, occurs, take effect, valid, "
+    "ensure they, in use, in place, respectively, version of, once more, again, soon, hereby, effective, at "
+    "present, present, present day, existing, as well, completely, fully, entirely, totally, only just, properly, "
+    "simultaneously please, for good, once and for all, like that, for real, in one go, as a first step, first of "
+    "all, as a start, to begin with, to start with, for a first step, automatic, each other, one another, oops, "
+    "whoops, sorry, uh-oh, ouch, damn, wow, yikes, nice, well done, awesome, perfect, lovely, cool then, in the "
+    "meantime, meanwhile, for the time being, temporarily please, until further notice, as agreed, as discussed, "
+    "as planned, like we discussed, as promised, per our discussion, kind regards, regards, best, with pleasure, "
+    "at your convenience, quick question, question, heads up, fyi, note, urgent, important, asap please, no rush, "
+    "straightaway, promptly, swiftly, at your earliest convenience, newly, freshly, configure it so that, see "
+    "that, arrange for, arrange, arrange that, help me, help us, help, i would appreciate it if you, would "
+    "appreciate it if you could, i'd appreciate it if you could, be so kind as to, be so kind and, it'd be nice "
+    "if, it would be nice if, i'd love for, i'd love to, would love to, would love, we'd love, can we please, may "
+    "i ask you to, may i ask, i ask you to, feel free to, we should probably, probably best to, it is probably "
+    "best to, it's best to, best to, better, might as well, we might want to, you might want to, worth, from "
+    "today, of yours, of ours, at hand, both, either way, about, around, roughly, approximately, please and thank "
+    "you, brand new, some more time, any more, anymore, any longer, himself, herself, shall be, ought, gladly, "
+    "simply put, now on, onwards, onward, forward, at last, finally please, wherever, whatsoever, clearly, "
+    "definitely, certainly, surely, of course, again please, as usual, the way, way, kindly please, mind, do you "
+    "mind, you mind, would you be able to, are you able to, able to, be able to, is to, has got to, have got to, "
+    "got to, it has to, supposed to, be supposed to, be up to, thx a lot, thanks a lot, thanks in advance, in "
+    "advance, asap pls, a.s.a.p., we'd, they'd, could, teh, hte, something, anything like, somehow, further on, "
+    "as one, at large, overall please, instead, we'd like, they'd like"
 )
 """What says nothing, separated by commas. Concepts win over silence where a frame wants them."""
 
@@ -626,7 +658,8 @@ PURPOSES = (
     "because, since, as we, as the, due to, so that, so we, so i, in order to, to help, to see, to make sure, "
     "given that, to reduce, to avoid, to protect, to test, seeing that, considering, owing to, thanks to, for the "
     "sake of, to keep, to be safe, to cope with, in preparation for, ahead of, to prepare for, to save, just in "
-    "case, to improve, to give, to get ready for, to see how"
+    "case, to improve, to give, to get ready for, to see how, as a test, boss wants, marketing wants, for safety, "
+    "for now because, to cope, in view of, in light of, because of, as black friday, for black friday"
 )
 """Openings of a clause that says why, and not what, separated by commas."""
 

@@ -15,7 +15,11 @@ from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
 from intelligence.intents.tokens import Token
 
-_EVERYWHERE = mask("TO OF WITH COMMA DASH NOUN SERVICENOUN IT THEN")
+_EVERYWHERE = mask(
+    "TO OF WITH COMMA DASH NOUN SERVICENOUN IT THEN"
+    " SET CREATE ON ROUTE KEEP CALL TRAFFIC NEW COMMUNICATION POLICY EXPOSE ALLOW"
+)
+"""Small words, and verbs and nouns that say nothing that a frame's needs do not say better."""
 SETUP = "SET CREATE ON POLICY SECURITY NEW"
 
 

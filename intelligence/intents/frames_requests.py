@@ -213,8 +213,8 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "no longer than",
-        "NOT|MAX LONG|AFTER|CALL|TRAFFIC duration",
-        f"{_S} {SETUP} TRAFFIC AFTER LONG ABOVE MAX LASTING",
+        "NOT|MAX LONG|AFTER|CALL|TRAFFIC|TIMEOUT duration",
+        f"{_S} {SETUP} TRAFFIC AFTER LONG ABOVE MAX LASTING TIMEOUT",
         _no_longer,
         says="payment must not take longer than 3 seconds",
         weight=2,
@@ -265,6 +265,14 @@ FRAMES: tuple[Frame, ...] = (
         f"{_ABOUT} EXTERNAL LIMIT RATELIMIT ALLOW ONLY PERUSER PERADDRESS MAX USER IPS CALL DENY ABOVE BY NOT",
         _rate_limit,
         says="limit payment to 100 requests per minute per user",
+    ),
+    frame(
+        "rate for each",
+        "rate PERUSER|PERADDRESS",
+        f"{_ABOUT} EXTERNAL LIMIT MAX USER IPS",
+        _rate_limit,
+        says="payment: 5 requests per second per ip",
+        weight=2,
     ),
     frame(
         "rate limit without",

@@ -35,7 +35,7 @@ _SPAN = mask("FOR LASTING")
 
 def _scale(c: Clause) -> list[Intent]:
     numbers = c.of_kind("number")
-    if c.has("BY"):
+    if c.has("BY") or any(word in _RELATIVE for token in c.tokens for word in token.text.lower().split()):
         raise AmbiguousError("to how many instances in all?", what="replicas")
     if len(numbers) == 2 and c.has("FROM"):
         start = c.place("FROM") or 0
@@ -44,6 +44,9 @@ def _scale(c: Clause) -> list[Intent]:
     if len(numbers) != 1:
         raise MisfitError
     return [ScaleTo(service, whole(numbers[0])) for service in c.some_services()]
+
+
+_RELATIVE = frozenset("add additional extra another more further fewer less remove least most".split())
 
 
 def _scale_without(c: Clause) -> list[Intent]:
@@ -261,7 +264,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "scale",
         "SCALE number",
-        f"{_S} SCALE REPLICAS INSTANCE NEW FROM BY SET VERSIONNOUN ONLY MAX",
+        f"{_S} SCALE REPLICAS INSTANCE NEW FROM BY SET VERSIONNOUN ONLY",
         _scale,
         says="scale payment to 10 instances",
         weight=2,
@@ -296,7 +299,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "new service",
         "CREATE SERVICENOUN unknown|quoted|NAMED|stranger|service",
-        "NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN",
+        "NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN EVERY",
         _create_service,
         says="create a new service called user-api with 3 replicas",
         weight=4,

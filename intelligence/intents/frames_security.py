@@ -56,6 +56,10 @@ def _access(c: Clause) -> list[Intent]:
     """Who calls whom is told by the words between the names: see `_roles`."""
     action = _action(c)
     sources, target = _roles(c)
+    if action is Access.ALLOW and any(t.has(mask("ROUTE")) and not t.has(mask("CALL TRAFFIC")) for t in c.tokens):
+        raise AmbiguousError(
+            "is it allowed to call, or is its traffic to go there?", ("allow", "route"), what="meaning"
+        )
     if not sources and not c.countries() and not c.addresses() and action is Access.ONLY and not c.methods():
         raise MisfitError
     paths = c.of_kind("path")
@@ -77,7 +81,7 @@ def _access(c: Clause) -> list[Intent]:
 
 
 def _action(c: Clause) -> Access:
-    denies, allows = c.has("DENY"), c.has("ALLOW")
+    denies, allows = c.has("DENY"), any(t.has(mask("ALLOW")) and not t.has(mask("DENY")) for t in c.tokens)
     negated = any(token.has(mask("NOT")) and not token.has(mask("DENY")) for token in c.tokens)
     if c.has("NOBODYBUT"):
         return Access.ONLY
@@ -281,7 +285,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "threats",
-        "DENY|LOG|POLICY|ON|SET|SECURITY|VALIDATE SQLI|TRAVERSAL|XSS",
+        "DENY|NOT|LOG|POLICY|ON|SET|SECURITY|VALIDATE SQLI|TRAVERSAL|XSS",
         f"{_ABOUT} SQLI TRAVERSAL XSS ATTACK AND DENY LOG ONLY FROM USER VALIDATE",
         _threats,
         says="block requests containing SQL injection patterns",

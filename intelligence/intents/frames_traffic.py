@@ -342,7 +342,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "route all",
         f"ROUTE|BACK {_VERSIONS}",
-        f"{_S} {_CARRIED} ALL EVERY FROM STABLE CANARY SET USER BACK KEEP",
+        f"{_S} {_CARRIED} ALL EVERY FROM STABLE CANARY SET USER BACK KEEP ONLY SPLIT",
         _split,
         says="send all payment traffic to v2",
     ),
@@ -356,7 +356,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "match",
         f"ROUTE|SET {_VERSIONS} HEADERWORD|header|method|path|USER",
-        f"{_S} {_CARRIED} ALL HEADERWORD header method METHODWORD path PATHWORD USER ROUTE SET POLICY NEW CREATE EQUALS unknown quoted ONLY ROUTENOUN FROM",
+        f"{_S} {_CARRIED} ALL HEADERWORD header method METHODWORD path PATHWORD USER ROUTE SET POLICY NEW CREATE EQUALS unknown quoted ONLY ROUTENOUN FROM WHEN",
         _match_route,
         says="send payment requests with header x-group: beta to v2",
         weight=4,
@@ -371,7 +371,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "new route",
-        "CREATE|SET|ON|ROUTE ROUTENOUN",
+        "CREATE|SET|ON|ROUTE|NEW|path|host ROUTENOUN",
         f"{_S} NEW CREATE PATHWORD path HOSTWORD host TRAFFIC NAMED EXTERNAL SET AND",
         _create_route,
         says="create a new route for payment at /pay",
@@ -394,7 +394,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "no more traffic",
         f"OFF|NOT TRAFFIC {_VERSIONS}",
-        f"{_S} TRAFFIC VERSIONNOUN STABLE CANARY ROUTE",
+        f"{_S} TRAFFIC VERSIONNOUN STABLE CANARY ROUTE ALL",
         _stop_sending,
         says="no more traffic to payment v1",
         weight=2,

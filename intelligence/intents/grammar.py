@@ -25,7 +25,7 @@ from intelligence.intents.intents import Intent, Question, Restore, Rollout, Tra
 from intelligence.intents.languages import translations
 from intelligence.intents.lexicon import bit, english_lexicon
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.segments import Outcome, Reader, services_of
+from intelligence.intents.segments import Outcome, Reader
 from intelligence.intents.tokens import STRANGER, UNKNOWN, VERSION, Reading, Token, tokens
 from intelligence.intents.understanding import Need, Understanding
 from registry.model import ServiceKey
@@ -127,19 +127,7 @@ def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) ->
 
 
 def _read(said: Sequence[Token], vocabulary: Vocabulary, referent: ServiceKey | None) -> tuple[Outcome, list[str]]:
-    named = []
-    for token in services_of(said):
-        try:
-            named += list(token.services) or [vocabulary.service(name) for name in token.names]
-        except IntentError:
-            continue
-    distinct = set(named)
-    surroundings = Surroundings(
-        vocabulary,
-        service=next(iter(distinct)) if len(distinct) == 1 else None,
-        referent=referent,
-        named_elsewhere=bool(distinct),
-    )
+    surroundings = Surroundings(vocabulary, referent=referent)
     return Reader(FRAMES, surroundings).read(said)
 
 

@@ -108,6 +108,8 @@ class Lexicon:
         if not best:
             return None
         nearest = best[min(best)]
+        swapped = {known for known in nearest if sorted(known) == sorted(word)}
+        nearest = swapped or nearest  # letters that changed places are the likeliest error
         if len(nearest) == 1:
             return next(iter(nearest))
         meanings = {(entry.mask, entry.silent) for known in nearest if (entry := self.find([known], 0)) is not None}

@@ -24,9 +24,9 @@ _SCAN = re.compile(
   | (?P<percent>\d+(?:[.,]\d+)?\s?[%٪％])
   | (?P<number>\d+(?:[.,]\d+)*(?![\w.]*-[\w]))(?P<unit>[^\W\d_]+)?(?![\w])
   | (?P<slashed>[a-z0-9][\w-]*/[a-z][\w-]*)
-  | (?P<path>/(?:[\w.*-]+/?)+|/(?=\s|$))
+  | (?P<path>/(?:[\w.*-]+/?)+)
   | (?P<word>\w+(?:[.'’-]\w+)*)
-  | (?P<mark>[<>]=?|==|[^\s\w])
+  | (?P<mark>->|=>|[<>]=?|==|[^\s\w])
     """,
     re.VERBOSE | re.IGNORECASE,
 )

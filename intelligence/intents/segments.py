@@ -11,15 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, Surroundings
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
-from intelligence.intents.errors import AmbiguousError
+from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
 from intelligence.intents.tokens import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
 from intelligence.intents.understanding import Need
+from registry.model import ServiceKey
 
 _BREAK = mask("BREAK")
 _SOFT = mask("AND COMMA DASH THEN")
@@ -28,7 +30,7 @@ _ORDERS = mask(
     "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT ALERT"
     " COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
 )
-_NOUNS = mask("VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
+_NOUNS = mask("NEW VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
 _FRAMING = mask(
     "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN NOUN service DASH COMMA AND"
     " EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
@@ -82,7 +84,9 @@ class Reader:
         sentences = _sentences(tokens)
         for sentence in sentences:
             if len(sentences) > 1 and _is_framing(sentence):
+                self._frame(sentence)
                 continue
+            self._within(sentence)
             part = self._sentence(sentence)
             if part is None:
                 lost.append(words_of(sentence))
@@ -90,6 +94,26 @@ class Reader:
                 outcome += part
                 self._remember(part)
         return outcome, lost
+
+    def _within(self, sentence: Sequence[Token]) -> None:
+        """ "… and enable mTLS": whether another service is named in the same sentence."""
+        named: set[ServiceKey] = set()
+        for token in services_of(sentence):
+            try:
+                named |= set(Clause((token,), self.surroundings).services())
+            except IntentError:
+                continue
+        self.surroundings = replace(
+            self.surroundings,
+            service=next(iter(named)) if len(named) == 1 else self.surroundings.framed,
+            named_elsewhere=bool(named),
+        )
+
+    def _frame(self, sentence: Sequence[Token]) -> None:
+        """ "For payment:": what follows is about that, where it names nothing else."""
+        named = Clause(tuple(sentence), self.surroundings).services()
+        if len(named) == 1:
+            self.surroundings = replace(self.surroundings, framed=named[0])
 
     def _remember(self, part: Outcome) -> None:
         """ "it" means the service that was spoken of last."""
@@ -159,12 +183,17 @@ class Reader:
         for token in tokens:
             union |= token.mask
         clause = Clause(tuple(tokens), self.surroundings)
+        relative = _is_relative(tokens)
         verdict: Outcome | None = None
         weight = 0
         for frame in self.frames:
             if verdict is not None and frame.weight < weight:
                 break
             if not frame.covers(tokens, union):
+                continue
+            if relative and frame.name not in _MEANT_RELATIVELY:
+                need = Need("amount", "how much is it to be in all (not: how much more or less)?")
+                verdict = verdict or Outcome(needs=(need,), used=tuple(tokens), segments=1)
                 continue
             try:
                 intents = tuple(frame.build(clause))
@@ -185,6 +214,17 @@ class Reader:
                 choices = tuple(str(intent) for intent in (*verdict.intents[:1], *made.intents[:1]))
                 return Outcome(needs=(Need("meaning", "which is meant:", choices),), used=tuple(tokens), segments=1)
         return verdict
+
+
+_MEANT_RELATIVELY = ("fault", "restore")
+
+
+def _is_relative(tokens: Sequence[Token]) -> bool:
+    """ "increase it by 10%": how much that is in all, nobody said."""
+    return any(
+        one.text.lower() == "by" and other.kind in ("amount", "number", "duration", "rate")
+        for one, other in pairwise(tokens)
+    )
 
 
 def words_of(tokens: Sequence[Token]) -> str:
@@ -255,7 +295,7 @@ def _is_background(tokens: Sequence[Token]) -> bool:
     if any(token.mask & _GUARDS for token in tokens):
         return False
     words = [word for token in tokens for word in token.text.lower().split()]
-    if not words:
+    if not words or any(word in _ADDRESSED for word in words):
         return False
     if all(token.silent and not token.mask & ~mask("AND THEN") for token in tokens):
         return True
@@ -273,6 +313,12 @@ def _is_background(tokens: Sequence[Token]) -> bool:
         and not any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
         and not _polite_order(words)
     )
+
+
+_ADDRESSED = frozenset(
+    "you your yourself ignore forget instructions instruction pretend imagine act override system admin root sudo prompt rules".split()
+)
+"""What is said to the machine, and not about the world, is an order, or means to be one."""
 
 
 def _polite_order(words: Sequence[str]) -> bool:

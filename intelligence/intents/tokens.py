@@ -195,11 +195,9 @@ class _Tokeniser:
             made = read(place)
             if made is not None:
                 return made
-        if name is not None:
-            return name
         if entry is not None:
             return entry.length, self._worded(place, entry)
-        return self._unknown(place)
+        return name if name is not None else self._unknown(place)
 
     def _entry(self, place: int) -> Entry | None:
         return self._reading.lexicon.find(self._words, place)
@@ -355,6 +353,12 @@ class _Tokeniser:
             return 1, _token(RATIO, piece, numbers=parts)
         if piece.word in _RATE_WORDS:
             return None
+        if piece.kind == "number" and self._words[place + 1 : place + 2] == ["to"] and place + 2 < len(self._pieces):
+            other = self._pieces[place + 2]
+            if other.kind == "number" and piece.word.isdigit() and other.word.isdigit():
+                parts = (Decimal(piece.word), Decimal(other.word))
+                if sum(parts) == 100:  # noqa: PLR2004  # "65 to 35"
+                    return 3, _token(RATIO, piece, numbers=parts)
         if piece.word == "per" and self._words[place + 1 : place + 2] and self._words[place + 1] in UNITS:
             return self._per_first(place)
         stated, length = self._number(place)
@@ -414,9 +418,19 @@ class _Tokeniser:
             total += UNITS[self._words[unit]] * float(more)
             length += skip + taken + 1
 
+    def _unit_alone(self, place: int) -> bool:
+        """ "once a minute", "every minute": a unit that a word before it counts once."""
+        return (
+            place > 0
+            and self._words[place] in ("second", "minute", "hour", "day")
+            and self._words[place - 1] in ("every", "each", "per", "a", "an")
+        )
+
     def _fraction(self, place: int) -> tuple[int, Token] | None:
         """ "half", "a quarter", "half a second", "a minute", "a second"."""
         words, piece = self._words[place : place + 4], self._pieces[place]
+        if self._unit_alone(place):
+            return 1, _token(DURATION, piece, duration=UNITS[words[0]])
         start = 1 if words[:1] == ["a"] or words[:1] == ["an"] or words[:1] == ["one"] else 0
         if words[:1] == ["half"] and len(words) > 2 and words[1] in ("a", "an") and words[2] in UNITS:
             return 3, _token(DURATION, piece, duration=UNITS[words[2]] / 2)
