@@ -17,13 +17,13 @@ from intelligence.intents.intents import Intent, Question, Restore, Undo
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.parse import understand
 from intelligence.intents.parser import Parser
-from intelligence.intents.plan import write
+from intelligence.intents.plan import Written, write
 from intelligence.intents.risk import risk_of, touched
 from intelligence.intents.talk import Talk, is_farewell
 from intelligence.intents.understanding import Need, Understanding
 from policy.errors import PolicyError
 from registry.mesh import Mesh
-from registry.model import Change, Document
+from registry.model import Document
 
 _SURE_ENOUGH = 0.5
 """Below this confidence a parser's answer is not planned."""
@@ -140,8 +140,8 @@ class Sentences:
         if not orders:
             return Answer(sentence, understanding, needs=understanding.needs, shown=tuple(shown))
         try:
-            changes, notes = await self._changes(orders, mesh)
-            plan = await self._operations.plan_changes(changes)
+            written = await self._written(orders, mesh)
+            plan = await self._operations.plan_changes(written.changes)
         except AmbiguousError as error:
             needs = (*understanding.needs, Need(error.what, error.question, error.choices))
             return Answer(sentence, understanding, needs=needs)
@@ -155,24 +155,25 @@ class Sentences:
             understanding,
             plan=plan,
             risk=risk_of(orders, plan.changes, mesh) if plan.changes else NO_RISK,
-            needs=understanding.needs,
-            notes=(*notes, *self._questions.standing(plan.changes)),
+            needs=(*understanding.needs, *written.needs),
+            refusal="; ".join(written.unsupported),
+            notes=(*written.notes, *self._questions.standing(plan.changes)),
             shown=tuple(shown),
             touched=touched(orders, plan.changes, mesh),
         )
 
-    async def _changes(self, orders: Sequence[Intent], mesh: Mesh) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    async def _written(self, orders: Sequence[Intent], mesh: Mesh) -> Written:
         match orders:
             case (Undo(),):
                 number = await self._last_with_documents()
                 changes = await self._operations.plan_restoring(number - 1)
-                return changes, (f"revision {number} is taken back",)
+                return Written(changes, (f"revision {number} is taken back",))
             case (Restore() as restore,):
                 number = await self._revision_at(restore)
-                return await self._operations.plan_restoring(number), (f"documents as of revision {number}",)
+                changes = await self._operations.plan_restoring(number)
+                return Written(changes, (f"documents as of revision {number}",))
             case _:
-                written = write(orders, mesh)
-                return written.changes, written.notes
+                return write(orders, mesh, now=self._now())
 
     async def _last_with_documents(self) -> int:
         """The newest revision that changed documents."""

@@ -65,6 +65,9 @@ def _access(c: Clause) -> list[Intent]:
     paths = c.of_kind("path")
     if len(paths) > 1:
         raise MisfitError
+    hosts = c.of_kind("host")
+    if len(hosts) > 1 or (hosts and not sources):
+        raise MisfitError
     if any(key in sources for key in (target,) if target is not None):
         raise ContradictionError(f"{target} calling itself: want two services; nothing was changed")
     return [
@@ -76,6 +79,7 @@ def _access(c: Clause) -> list[Intent]:
             addresses=c.addresses(),
             methods=c.methods(),
             path=paths[0].names[0] if paths else "",
+            trust_domain=hosts[0].names[0] if sources and hosts else "",
         )
     ]
 
@@ -230,7 +234,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access between services",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT service|stranger service|stranger",
-        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD USER COMMUNICATION ANYBODY SECURITY LIMIT",
+        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD USER COMMUNICATION ANYBODY SECURITY LIMIT host",
         _access,
         says="allow only checkout to call payment",
         weight=5,
@@ -262,7 +266,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access of one service",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT service|stranger CALL",
-        f"{_S} TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT EVERY ALL USER IT POLICY CREATE",
+        f"{_S} TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT EVERY ALL USER IT POLICY CREATE host",
         _access,
         says="only checkout may call payment",
         weight=3,

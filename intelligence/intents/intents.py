@@ -370,6 +370,7 @@ class AccessRule:
     addresses: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     path: str = ""
+    trust_domain: str = ""
 
     @property
     def everybody(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from intelligence.intents import intents as i
-from intelligence.intents.errors import UnsupportedError
+from intelligence.intents.errors import AmbiguousError, UnsupportedError
 from intelligence.intents.intents import Intent
-from intelligence.intents.understanding import Understanding
-from intelligence.intents.writing import requests, running, taking_off, traffic
+from intelligence.intents.understanding import Need, Understanding
+from intelligence.intents.writing import requests, running, security, taking_off, traffic
 from intelligence.intents.writing.draft import Draft
 from registry.mesh import Mesh
 from registry.model import Change
@@ -23,6 +24,17 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
     i.CreateRoute: traffic.create,
     i.Drain: traffic.drain,
     i.Retries: requests.retries,
+    i.Timeout: requests.timeout,
+    i.CircuitBreaker: requests.breaker,
+    i.Ejection: requests.ejection,
+    i.LoadBalancing: requests.load_balancing,
+    i.Fault: requests.fault,
+    i.RateLimit: requests.rate_limit,
+    i.Compression: requests.compression,
+    i.RequireLogin: security.login,
+    i.AccessRule: security.access,
+    i.BlockSuspicious: security.block_suspicious,
+    i.ThreatFilter: security.threats,
     i.ScaleTo: running.scale,
     i.Autoscale: running.autoscale,
     i.CreateService: running.create_service,
@@ -36,49 +48,59 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
 """What writes each intent. Questions and the way back are not written: the control plane answers them."""
 
 MISSING: Mapping[type[Intent], str] = {
-    i.Timeout: "TimeoutPolicy",
-    i.CircuitBreaker: "BackendPolicy",
-    i.Ejection: "BackendPolicy",
-    i.LoadBalancing: "BackendPolicy",
-    i.Fault: "FaultPolicy",
-    i.RateLimit: "RateLimitPolicy",
-    i.Compression: "CompressionPolicy",
-    i.MutualTls: "AuthenticationPolicy",
-    i.RequireLogin: "AuthenticationPolicy",
-    i.AccessRule: "AuthorizationPolicy",
-    i.BlockSuspicious: "AuthorizationPolicy",
-    i.ThreatFilter: "ThreatPolicy",
+    i.MutualTls: "setting for mutual TLS between sidecars",
     i.AuditLog: "TelemetryPolicy",
 }
-"""Intents whose kind of document is not there, by that kind."""
+"""Intents that nothing here can write, by what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The changes that the intents come to (none, if all is so already), and what is to be said about them."""
+    """The changes that the intents come to (none, if all is so already), and what is to be said about them.
+
+    needs, unsupported: what is asked back, and what nothing can do: then the changes are those of the other intents.
+    """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+    needs: tuple[Need, ...] = ()
+    unsupported: tuple[str, ...] = ()
 
 
-def write(intents: Sequence[Intent], mesh: Mesh) -> Written:
+def write(intents: Sequence[Intent], mesh: Mesh, *, now: datetime) -> Written:
     """What the intents, one after the other, make of the documents of `mesh`.
 
     Raises:
-        IntentError: what is asked for cannot be, is not clear, or nothing can do it.
+        IntentError: what is asked for cannot be.
     """
-    draft = Draft(mesh)
+    draft = Draft(mesh, now=now)
+    needs: list[Need] = []
+    unsupported: list[str] = []
     for intent in intents:
-        writer = _WRITERS.get(type(intent))
-        if writer is None:
-            kind = MISSING.get(type(intent), "document")
-            raise UnsupportedError(
-                f"understood ({intent}), but there is no {kind} in this build that could do it; nothing was changed"
-            )
-        writer(intent, draft)
-    return Written(draft.changes(), tuple(draft.notes))
+        before = draft.mesh
+        try:
+            _write(intent, draft)
+        except AmbiguousError as error:
+            draft.mesh = before
+            needs.append(Need(error.what, error.question, error.choices))
+        except UnsupportedError as error:
+            draft.mesh = before
+            unsupported.append(str(error))
+    return Written(draft.changes(), tuple(draft.notes), tuple(needs), tuple(unsupported))
+
+
+def _write(intent: Intent, draft: Draft) -> None:
+    writer = _WRITERS.get(type(intent))
+    if writer is None:
+        missing = MISSING.get(type(intent), "kind of document")
+        raise UnsupportedError(f"understood ({intent}), but there is no {missing} in this build; nothing was changed")
+    writer(intent, draft)
 
 
 def operations(understanding: Understanding, mesh: Mesh) -> tuple[Change, ...]:
-    """The documents that the intents would change, before and after; none if all is so already. Raises IntentError."""
-    return write(understanding.intents, mesh).changes
+    """The documents that the intents would change, before and after; none if all is so already. Raises IntentError:
+    something is missing, too."""
+    draft = Draft(mesh, now=datetime.now(UTC))
+    for intent in understanding.intents:
+        _write(intent, draft)
+    return draft.changes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +26,8 @@ Ref = dict[str, Any]
 class Draft:
     """The mesh as it would be, and notes for the person who asked."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, *, now: datetime) -> None:
+        self.now = now
         self._before = mesh
         self.mesh = mesh
         self.notes: list[str] = []
@@ -157,7 +159,7 @@ class Draft:
             body["spec"] = {k: v for k, v in {**body["spec"], **spec}.items() if v is not None}
         else:
             body = {
-                "metadata": {"name": self._free(kind, namespace, name), "namespace": namespace},
+                "metadata": {"name": self.free(kind, namespace, name), "namespace": namespace},
                 "spec": {"targetRefs": list(refs), **{k: v for k, v in spec.items() if v is not None}},
             }
             if not refs:
@@ -205,7 +207,7 @@ class Draft:
                 )
         return None
 
-    def _free(self, kind: str, namespace: str, name: str) -> str:
+    def free(self, kind: str, namespace: str, name: str) -> str:
         """`name`, or the first of name-2, name-3 … that no document of the kind has."""
         name = name[: MAX_NAME - 4]
         number, candidate = 1, name

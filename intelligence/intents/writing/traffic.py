@@ -10,12 +10,14 @@ from math import lcm
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnsupportedError
 from intelligence.intents.intents import CreateRoute, Drain, MatchRoute, Mirror, RouteTo, Share, TrafficSplit
 from intelligence.intents.writing.draft import Draft
+from intelligence.intents.writing.requests import share
 from policy.backends import Backend, standing
 from policy.http_route import (
     HTTPBackendRef,
     HTTPHeaderMatch,
     HTTPPathMatch,
     HTTPRoute,
+    HTTPRouteFilter,
     HTTPRouteMatch,
     HTTPRouteRule,
 )
@@ -108,7 +110,34 @@ def _narrowed(match: HTTPRouteMatch, intent: MatchRoute) -> HTTPRouteMatch | Non
 
 
 def mirror(intent: Mirror, draft: Draft) -> None:
-    raise UnsupportedError("understood, but HTTPRoute has no mirror filter in this build; nothing was changed")
+    """Each rule that carries the service copies a part of its requests, instead of what it copied there before."""
+    name = f"{intent.service.name}-{intent.version}" if intent.version else ""
+    namespace = intent.service.namespace
+    if intent.destination is not None:
+        name, namespace = intent.destination.name, intent.destination.namespace
+    percent = share(intent.percent)
+    for route in draft.routes_of(intent.service):
+        ref: dict[str, object] = {"name": name}
+        if namespace != route.key.namespace:
+            ref["namespace"] = namespace
+        copy = HTTPRouteFilter.model_validate(
+            {
+                "type": "RequestMirror",
+                "requestMirror": {"backendRef": ref, **({"percent": percent} if percent < 100 else {})},  # noqa: PLR2004
+            }
+        )
+        rules = []
+        for rule in route.spec.rules:
+            if draft.carries(route, rule, intent.service):
+                kept = [
+                    item
+                    for item in rule.filters
+                    if item.request_mirror is None or item.request_mirror.backend_ref.name != name
+                ]
+                rules.append(rule.model_copy(update={"filters": (*kept, copy)}))
+            else:
+                rules.append(rule)
+        draft.put(_with_rules(route, tuple(rules)))
 
 
 def create(intent: CreateRoute, draft: Draft) -> None:
