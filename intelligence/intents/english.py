@@ -16,7 +16,9 @@ CONCEPTS: dict[str, str] = {
         "back, comes back, land on, end up on, end up at, be served by, served by, run on, live on, arrive at, "
         "rebalance, relocate, reassign, swing, port, served, sending, divided, hits, handled by, handled, taken "
         "by, received by, flow to, go on, stay on, be at, sit at, stand at, live at, sits on, go over to, flow "
-        "into"
+        "into, shove, pull, nudge, guide, lead, carry, convey, deflect to, usher, conduct, drive, run through, go "
+        "through, goes through, hop, slide, flip over, roll over, fall to, falls to, is for, are for, belong to, "
+        "belongs to, enjoy, own, take over, takes over, absorb, pick up, picks up"
     ),
     "SPLIT": (
         "split, divide, distribute, balance, spread, share, partition, traffic split, load balancing, load "
@@ -28,7 +30,7 @@ CONCEPTS: dict[str, str] = {
         "implement, introduce, give, provide, have, install, set to, create, change, update, adjust, increase, "
         "raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, need, needs, require, "
         "run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, opt for, go with, "
-        "adopt, specify, assign, grant"
+        "adopt, specify, assign, grant, turn"
     ),
     "CREATE": (
         "create, add, make, build, register, spin up, stand up, define, set up, setup, publish, expose, open, "
@@ -67,7 +69,8 @@ CONCEPTS: dict[str, str] = {
     "SCALE": (
         "scale, resize, scale up, scale down, scale out, scale in, grow, shrink, upscale, downscale, size, bump, "
         "expand, increase, reduce, decrease, raise, lower, run, bring, set, take, put, give, make, need, needs, "
-        "want, have"
+        "want, have, go up to, go down to, bring up, bring down, dial up, dial down, beef up, ramp up, cut down, "
+        "resized, scaled"
     ),
     "AUTOSCALE": (
         "autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, automatic scaling, "
@@ -80,7 +83,7 @@ CONCEPTS: dict[str, str] = {
     "GROW": ("scale, scale up, scale out, grow, add, spin up, start, launch, increase, more"),
     "MIRROR": (
         "mirror, shadow, duplicate, copy, replicate, tee, clone, mirroring, shadowing, traffic mirroring, shadow "
-        "traffic, traffic shadowing, copies, echo"
+        "traffic, traffic shadowing, copies, echo, replay, replayed, mirrored, copied, shadowed, fork"
     ),
     "RETRY": (
         "retry, retries, retrying, re-try, try again, reattempt, retry attempts, tries again, repeat, retry "
@@ -245,13 +248,15 @@ CONCEPTS: dict[str, str] = {
     "PERUSER": (
         "per user, per-user, for each user, each user, per customer, per account, every user, for every user, a "
         "user, per consumer, per caller, any user, any single user, any one user, per person, by user, individual "
-        "user, user may, single user"
+        "user, user may, single user, no user, no single user, no customer, no caller, no consumer, each and "
+        "every user, every single user, any given user, one user, per head, per login"
     ),
     "PERADDRESS": (
         "per ip, per ip address, per client ip, per address, per client, for each ip, each ip, each client, per "
         "source address, per source ip, for each client, by ip, every ip, per-ip, per-client, each address, any "
         "ip, any single ip, one ip, single ip, each ip address, each caller, every client, from any ip, by client "
-        "ip, by ip address, per source"
+        "ip, by ip address, per source, no client ip, no ip, no client, no single ip, no ip address, every single "
+        "ip, any given ip, each source, per source ip address, an ip, an ip address"
     ),
     "EXTERNAL": (
         "external, outside, incoming, inbound, from outside, from the outside, public, ingress, from the "
@@ -471,7 +476,8 @@ CONCEPTS: dict[str, str] = {
         "traffic, requests, request, calls, load, users, queries, connections, http requests, hits, http traffic, "
         "live traffic, production traffic, visitors, call, user traffic, api calls, flow, api requests, people, "
         "customers, invocations, incoming requests, incoming traffic, web traffic, workload, reqs, req, "
-        "responses, answers, response, replies, stream, bandwidth"
+        "responses, answers, response, replies, stream, bandwidth, anything, anything that, whatever, everything "
+        "that, stuff"
     ),
     "NOUN": (
         "api, app, application, deployment, cluster, workload, microservice, component, system, backend, apis, "
@@ -550,7 +556,8 @@ CONCEPTS: dict[str, str] = {
     "ANYBODY": ("anybody, anyone, everybody, everyone, nobody, no one, someone"),
     "TO": (
         "to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, =>, "
-        "→, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to"
+        "→, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, "
+        "go down to"
     ),
     "OF": (
         "of, for, on, in, at, across, within, about, regarding, concerning, behind, against, inside, towards, "
@@ -650,7 +657,18 @@ SILENT = (
     "mind, you mind, would you be able to, are you able to, able to, be able to, is to, has got to, have got to, "
     "got to, it has to, supposed to, be supposed to, be up to, thx a lot, thanks a lot, thanks in advance, in "
     "advance, asap pls, a.s.a.p., we'd, they'd, could, teh, hte, something, anything like, somehow, further on, "
-    "as one, at large, overall please, instead, we'd like, they'd like"
+    "as one, at large, overall please, instead, we'd like, they'd like, i'd say, i say, say, let's try, let us "
+    "try, we'll try, i'll try, are enough, is enough, will do, would do, that is, that's, for everybody, we'd "
+    "prefer, i'd prefer, i would prefer, prefer, let me have, let us have, for the moment, for today, happily, "
+    "bring it about that, it should be that, want to see, wanna see, need to see, has been decided, we decided, "
+    "we agreed, we've decided, i've decided, i decided, decided, decided to, agreed, agreed to, the plan is, plan "
+    "is, the plan is to, the idea is to, the goal is, goal is, aim for, aim at, going for, shoot for, the target "
+    "is, according to plan, following the plan, per the plan, now that, from this moment, from this point, moving "
+    "forward, in future, henceforth, as requested, if at all possible, if it's possible, whenever possible, when "
+    "possible, when ready, when convenient, hurry, hurry up, go on and, proceed to, kindly do, do please, at your "
+    "leisure, if that's okay, if that is ok, if that's ok, if it's ok, if it's okay, if you agree, is that "
+    "possible, is this possible, possible, doable, pretty please, chop chop, cheers mate, thank you very much, "
+    "thank you so much, thanks so much, best regards, sincerely, yours"
 )
 """What says nothing, separated by commas. Concepts win over silence where a frame wants them."""
 

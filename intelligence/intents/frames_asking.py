@@ -125,7 +125,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "where traffic goes",
         "WHERE|HOW|SHOW|WHAT TRAFFIC|SPLIT|GOING service",
-        f"service stranger {_ASK} TRAFFIC GOING SPLIT ROUTE VERSIONNOUN BETWEEN",
+        f"service stranger version {_ASK} TRAFFIC GOING SPLIT ROUTE VERSIONNOUN BETWEEN",
         _about(About.SPLIT),
         says="how is the traffic of payment split?",
         weight=2,

@@ -253,8 +253,11 @@ _FEATURES = (
 
 def _take_off(c: Clause) -> list[Intent]:
     found = [feature for label, feature in _FEATURES if c.has(label)]
-    if len(found) != 1:
+    refusing = [token for token in c.tokens if token.has(mask("NOT"))]
+    if len(found) != 1 or len(refusing) > 1:
         raise MisfitError
+    if any(token.has(mask("CALL USER")) and not token.has(mask("TRAFFIC SET")) for token in c.tokens):
+        raise MisfitError  # "no login, no access" asks for a login
     return [TakeOff(found[0], target) for target in c.target()]
 
 

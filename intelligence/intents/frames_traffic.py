@@ -262,12 +262,19 @@ def _create_route(c: Clause) -> list[Intent]:
 
 
 def _stop_sending(c: Clause) -> list[Intent]:
-    if not any(token.text.lower() in _STOPS for token in c.tokens):
+    words = {token.text.lower() for token in c.tokens}
+    forbidden = words & {"should not", "must not", "shouldn't", "mustn't"} and words & {
+        "receive",
+        "get",
+        "see",
+        "serve",
+    }
+    if not (words & _STOPS or forbidden):
         raise MisfitError
     return _drain(c)
 
 
-_STOPS = frozenset(("stop", "no longer", "no more", "cease", "quit", "end", "anymore", "any more"))
+_STOPS = frozenset(("stop", "no longer", "no more", "cease", "quit", "end", "anymore", "any more", "any longer"))
 
 
 def _drain(c: Clause) -> list[Intent]:
@@ -327,7 +334,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "split",
         f"ROUTE|SPLIT|SET|KEEP|CREATE {_VERSIONS} amount|ratio|EVENLY|number|REST",
-        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW ONLY TO LIMIT",
+        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW ONLY",
         _split,
         says="route 20% of payment traffic to v2 and the rest to v1",
         weight=4,

@@ -145,7 +145,7 @@ class Reader:
                 if part is None:
                     continue
                 after = rest(end)
-                if after is not None and (part.intents or part.needs or after.intents or after.needs):
+                if after is not None and (start or part.intents or part.needs or after.intents or after.needs):
                     whole = part + after
                     if best is None or whole.cost < best.cost:
                         best = whole
@@ -155,7 +155,8 @@ class Reader:
             memory[start] = best
             return best
 
-        return rest(0)
+        found = rest(0)
+        return found if found is not None and (found.intents or found.needs) else None
 
     # --- one instruction ---
 
