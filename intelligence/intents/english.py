@@ -18,7 +18,8 @@ CONCEPTS: dict[str, str] = {
         "by, received by, flow to, go on, stay on, be at, sit at, stand at, live at, sits on, go over to, flow "
         "into, shove, pull, nudge, guide, lead, carry, convey, deflect to, usher, conduct, drive, run through, go "
         "through, goes through, hop, slide, flip over, roll over, fall to, falls to, is for, are for, belong to, "
-        "belongs to, enjoy, own, take over, takes over, absorb, pick up, picks up"
+        "belongs to, enjoy, own, take over, takes over, absorb, pick up, picks up, sent, given, taken, brought, "
+        "driven, led, passed on, moved over, put through"
     ),
     "SPLIT": (
         "split, divide, distribute, balance, spread, share, partition, traffic split, load balancing, load "
@@ -48,7 +49,7 @@ CONCEPTS: dict[str, str] = {
         "removed, removed, stopped, dropped, taken off, be dropped, do without, do away with, dispense with, take "
         "down, off"
     ),
-    "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold"),
+    "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold, kept, held, left"),
     "ALLOW": (
         "allow, permit, let, grant, may, can, authorize, authorise, admit, let in, let through, able, allowed, "
         "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
@@ -58,7 +59,7 @@ CONCEPTS: dict[str, str] = {
         "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
         "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
         "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
-        "banned"
+        "banned, forbade, kept out, shut"
     ),
     "CALL": (
         "call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
@@ -248,8 +249,8 @@ CONCEPTS: dict[str, str] = {
     "PERUSER": (
         "per user, per-user, for each user, each user, per customer, per account, every user, for every user, a "
         "user, per consumer, per caller, any user, any single user, any one user, per person, by user, individual "
-        "user, user may, single user, no user, no single user, no customer, no caller, no consumer, each and "
-        "every user, every single user, any given user, one user, per head, per login"
+        "user, single user, no user, no single user, no customer, no caller, no consumer, each and every user, "
+        "every single user, any given user, one user, per head, per login"
     ),
     "PERADDRESS": (
         "per ip, per ip address, per client ip, per address, per client, for each ip, each ip, each client, per "
@@ -348,9 +349,9 @@ CONCEPTS: dict[str, str] = {
     ),
     "LASTING": ("for, lasting, longer than, for more than, over, for at least, sustained for, during"),
     "ROLLOUT": (
-        "rollout, roll-out, progressive delivery, progressive rollout, canary rollout, canary release, gradual "
-        "rollout, canary analysis, automatic rollout, progressively roll out, gradually roll out, roll out "
-        "gradually, canary deployment automation, rolling out"
+        "rollout, roll-out, progressive delivery, progressive rollout, canary rollout, gradual rollout, canary "
+        "analysis, automatic rollout, progressively roll out, gradually roll out, roll out gradually, canary "
+        "deployment automation, rolling out"
     ),
     "ADVANCE": (
         "increase, promote, advance, ramp up, grow, raise, step up, expand, bump, progress, push forward, move "
@@ -359,7 +360,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "BACK": (
         "roll back, rollback, roll it back, revert, rolls back, back out, fall back, go back, abort, roll, "
-        "rolled, return, rolling back, back off, undo, reverse, retreat, back, take back, pull back"
+        "rolled, return, rolling back, back off, undo, reverse, retreat, back, take back, pull back, back to, "
+        "back on, back onto"
     ),
     "COMPLETE": (
         "complete, completes, finish, finishes, done, conclude, finalize, finalise, finished, consider it done, "
@@ -425,7 +427,7 @@ CONCEPTS: dict[str, str] = {
     "SHOW": (
         "show, display, list, give, view, see, open, print, tell, get, present, bring up, pull up, describe, "
         "report, visualize, visualise, check, look at, find out, know, draw, render, launch, take me to, go to, "
-        "let see, want to see, summarize, summarise, need, what, how, which, are, is"
+        "let see, want to see, summarize, summarise, need, what, how, which, are, is, shown"
     ),
     "WHY": (
         "why, reason, how come, what is the reason, for what reason, what caused, explain, what made, reasons, cause"
@@ -668,7 +670,7 @@ SILENT = (
     "possible, when ready, when convenient, hurry, hurry up, go on and, proceed to, kindly do, do please, at your "
     "leisure, if that's okay, if that is ok, if that's ok, if it's ok, if it's okay, if you agree, is that "
     "possible, is this possible, possible, doable, pretty please, chop chop, cheers mate, thank you very much, "
-    "thank you so much, thanks so much, best regards, sincerely, yours"
+    "thank you so much, thanks so much, best regards, sincerely, yours, count, counts"
 )
 """What says nothing, separated by commas. Concepts win over silence where a frame wants them."""
 
@@ -683,9 +685,9 @@ PURPOSES = (
 
 STATEMENT_WORDS = frozenset(
     (
-        "'re 's are asked been boss came doing feels finished friday got had has have he i i'm is it's just keep "
-        "keeps look looks monday my our said saturday says seem seems she started sunday that's there's they "
-        "they're think thursday told tuesday was we we're wednesday went were"
+        "'re 's are asked been boss came doing feels finished got had has have he i i'm is it's just keep keeps "
+        "look looks my our said says seem seems she started that's there's they they're think told was we we're "
+        "went were"
     ).split()
 )
 """Words of which a statement has one, and an order has none (but for politeness)."""

@@ -176,7 +176,7 @@ def _is_caller(c: Clause, place: int) -> bool:
 def _block_suspicious(c: Clause) -> list[Intent]:
     feeds = [token.names[0] for token in c.of_kind("file", URL)]
     addresses = c.addresses()
-    rate = c.only("rate")
+    rate = c.only("refusals")
     if addresses:
         return [AccessRule(Access.DENY, target, addresses=addresses) for target in c.target()]
     if len(feeds) > 1 or (feeds and rate):
@@ -274,15 +274,15 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "suspicious",
         "DENY|KEEP|POLICY|SECURITY SUSPICIOUS",
-        f"{_ABOUT} IPS FROM USER FEED file url rate REFUSEDREQUESTS ABOVE WITH RULE address AND CALL VIOLATION many ATTACK",
+        f"{_ABOUT} IPS FROM USER FEED file url refusals REFUSEDREQUESTS ABOVE WITH RULE address AND CALL VIOLATION many ATTACK",
         _block_suspicious,
         says="block requests from suspicious IPs",
         weight=4,
     ),
     frame(
         "blocking by refusals",
-        "DENY rate REFUSEDREQUESTS|VIOLATION|ABOVE",
-        f"{_ABOUT} IPS FROM USER ABOVE WITH REFUSEDREQUESTS VIOLATION SUSPICIOUS CALL MORE",
+        "DENY refusals",
+        f"{_ABOUT} IPS FROM USER ABOVE WITH REFUSEDREQUESTS VIOLATION SUSPICIOUS CALL MORE COLLECT LIMIT PERADDRESS",
         _block_suspicious,
         says="block addresses with more than 100 refused requests per minute",
         weight=3,

@@ -25,7 +25,9 @@ from registry.model import ServiceKey
 
 _BREAK = mask("BREAK")
 _SOFT = mask("AND COMMA DASH THEN")
-_GUARDS = mask("NOT IF ONLY NOBODYBUT DENY amount number duration rate ratio address country method moment url")
+_GUARDS = mask(
+    "NOT IF ONLY NOBODYBUT DENY amount number duration rate refusals ratio address country method moment url"
+)
 _ORDERS = mask(
     "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT ALERT"
     " COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
@@ -223,7 +225,7 @@ _MEANT_RELATIVELY = ("fault", "restore")
 def _is_relative(tokens: Sequence[Token]) -> bool:
     """ "increase it by 10%": how much that is in all, nobody said."""
     return any(
-        one.text.lower() == "by" and other.kind in ("amount", "number", "duration", "rate")
+        one.text.lower() == "by" and other.kind in ("amount", "number", "duration", "rate", "refusals")
         for one, other in pairwise(tokens)
     )
 

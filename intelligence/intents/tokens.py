@@ -51,6 +51,7 @@ _REQUEST_WORDS = frozenset(
     ["requests", "request", "calls", "call", "reqs", "req", "hits", "queries", "query", "times", "messages", "r"]
 )
 _PER_WORDS = frozenset(("per", "/", "a", "an", "each", "every", "in", "within", "any", "one"))
+_REFUSED = frozenset(("failed", "refused", "denied", "rejected", "blocked"))
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 _METHOD_PLURALS = {f"{method}S": method for method in _METHODS}
 _VERSION_WORDS = frozenset(("version", "release", "ver", "v"))
@@ -65,6 +66,7 @@ _ROLE_OLD = frozenset(["old", "oldest", "previous", "older"])
 _ROLE_NOUNS = frozenset(["version", "release", "build", "deployment", "one", "variant", "code"])
 
 AMOUNT, NUMBER, DURATION, RATE, RATIO = "amount", "number", "duration", "rate", "ratio"
+REFUSALS = "refusals"  # a rate of refused requests
 SERVICE, VERSION, BACKEND, ROLE = "service", "version", "backend", "role"
 PATH, HOST, URL, ADDRESS, COUNTRY, METHOD, HEADER = "path", "host", "url", "address", "country", "method", "header"
 MOMENT, QUOTED, FILE, UNKNOWN, STRANGER = "moment", "quoted", "file", "unknown", "stranger"
@@ -200,7 +202,15 @@ class _Tokeniser:
         return name if name is not None else self._unknown(place)
 
     def _entry(self, place: int) -> Entry | None:
-        return self._reading.lexicon.find(self._words, place)
+        """The longest phrase at `place`; a shorter one where its last word begins a longer name ("every user service")."""
+        entry = self._reading.lexicon.find(self._words, place)
+        while entry is not None and entry.length > 1:
+            end = place + entry.length - 1
+            name = self._name(end)
+            if name is None or name[0] < 2:  # noqa: PLR2004  # words
+                break
+            entry = self._reading.lexicon.find(self._words[:end], place)
+        return entry
 
     def _worded(self, place: int, entry: Entry, *, repaired: str = "") -> Token:
         first, last = self._pieces[place], self._pieces[place + entry.length - 1]
@@ -379,7 +389,8 @@ class _Tokeniser:
         rate = self._rate(value, place + length)
         if rate is not None:
             per, more = rate
-            return length + more, _token(RATE, piece, numbers=(value,), duration=per)
+            refused = any(word in _REFUSED for word in self._words[place + length : place + length + more])
+            return length + more, _token(REFUSALS if refused else RATE, piece, numbers=(value,), duration=per)
         if (
             after[:1]
             and after[0] in UNITS
