@@ -36,7 +36,7 @@ def grounded(intent: Intent, sentence: str, vocabulary: Vocabulary) -> None:
         if service not in named and len(vocabulary.versions) > 1:
             raise NotUnderstoodError(sentence, (), because=f"the model says {service}, and the sentence does not")
     _versions(intent, vocabulary)
-    numbers, spans = _said(said)
+    numbers, spans = _said(said, several=len(getattr(intent, "shares", ())) > 1)
     for value in _numbers(intent):
         if value not in numbers:
             raise NotUnderstoodError(sentence, (), because=f"the model says {value}, and the sentence does not")
@@ -78,12 +78,16 @@ def _versions(intent: Intent, vocabulary: Vocabulary) -> None:
         vocabulary.version(service, name)
 
 
-def _said(said: list[Token]) -> tuple[set[Decimal], set[timedelta]]:
-    """The numbers of a sentence, what is left of its percentages, and its durations."""
+def _said(said: list[Token], *, several: bool) -> tuple[set[Decimal], set[timedelta]]:
+    """The numbers of a sentence and its durations; 100 where it has no percentage, and what is left of them, where there
+    are several shares."""
     numbers = {number for token in said for number in token.numbers}
-    rest = _WHOLE - sum((token.numbers[0] for token in said if token.kind == "amount"), Decimal(0))
-    spans = {token.duration for token in said if token.duration is not None}
-    return {*numbers, *({rest} if 0 <= rest < _WHOLE else set()), _WHOLE}, spans
+    amounts = [token.numbers[0] for token in said if token.kind == "amount"]
+    if not amounts:
+        numbers.add(_WHOLE)
+    elif several:
+        numbers.add(_WHOLE - sum(amounts, Decimal(0)))
+    return numbers, {token.duration for token in said if token.duration is not None}
 
 
 def _numbers(intent: Intent) -> Iterator[Decimal]:
