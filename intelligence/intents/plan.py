@@ -35,6 +35,7 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
     i.AccessRule: security.access,
     i.BlockSuspicious: security.block_suspicious,
     i.ThreatFilter: security.threats,
+    i.AuditLog: security.audit,
     i.ScaleTo: running.scale,
     i.Autoscale: running.autoscale,
     i.CreateService: running.create_service,
@@ -49,7 +50,6 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
 
 MISSING: Mapping[type[Intent], str] = {
     i.MutualTls: "setting for mutual TLS between sidecars",
-    i.AuditLog: "TelemetryPolicy",
 }
 """Intents that nothing here can write, by what is missing."""
 

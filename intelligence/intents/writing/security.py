@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnsupportedError
-from intelligence.intents.intents import Access, AccessRule, BlockSuspicious, RequireLogin, Threat, ThreatFilter
+from intelligence.intents.intents import (
+    Access,
+    AccessRule,
+    AuditLog,
+    BlockSuspicious,
+    RequireLogin,
+    Threat,
+    ThreatFilter,
+)
 from intelligence.intents.writing.draft import Draft, Ref, name_of
 from policy.attached import POLICY_API, AttachedPolicy
 
@@ -199,3 +207,17 @@ def threats(intent: ThreatFilter, draft: Draft) -> None:
         spec = {"patterns": patterns, "mode": "Log" if intent.log_only else None}
         draft.attach("ThreatPolicy", namespace, refs, name=name_of(intent.target), spec=spec)
     draft.note("patterns are a net with holes: they do not make a backend safe that is not")
+
+
+def audit(intent: AuditLog, draft: Draft) -> None:
+    """Denials on the standard output of gateways, or of a service's sidecars."""
+    draft.kind("TelemetryPolicy")
+    if intent.target is None:
+        found = list(draft.requests_to(None))
+    else:
+        found = list(draft.connections_to(intent.target))
+    for namespace, refs in found:
+        spec = {"auditLog": {"sinks": [{"type": "Stdout"}]}}
+        draft.attach("TelemetryPolicy", namespace, refs, name=name_of(intent.target), spec=spec)
+    where = "each gateway" if intent.target is None else f"the sidecars of {intent.target}"
+    draft.note(f"denials are written as lines of JSON to the standard output of {where}")

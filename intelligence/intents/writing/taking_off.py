@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from intelligence.intents.errors import IntentError, UnknownNameError, UnsupportedError
+from intelligence.intents.errors import IntentError, UnknownNameError
 from intelligence.intents.intents import Feature, TakeOff
 from intelligence.intents.said import whom
+from intelligence.intents.writing import traffic
 from intelligence.intents.writing.draft import Draft, namespace_of, service_refs
 from policy.attached import AttachedPolicy
 from registry.model import ServiceKey
@@ -20,17 +21,27 @@ _KINDS = {
     Feature.ROLLOUT: ("RolloutPolicy",),
     Feature.REPORT: ("ReportPolicy",),
     Feature.COMPRESSION: ("CompressionPolicy",),
+    Feature.LOGIN: ("AuthenticationPolicy",),
+    Feature.ACCESS: ("AuthorizationPolicy",),
 }
+"""Features that a kind of document is all about."""
+
+_PARTS = {
+    Feature.BREAKER: ("BackendPolicy", "circuitBreakers"),
+    Feature.AUDIT_LOG: ("TelemetryPolicy", "auditLog"),
+}
+"""Features that are one field of a kind's spec."""
 
 
 def take_off(intent: TakeOff, draft: Draft) -> None:
     """Removes the policies that are attached to the target, whole, and to nothing else."""
-    kinds = _KINDS.get(intent.feature)
-    if kinds is None:
-        what = intent.feature.replace("_", " ")
-        raise UnsupportedError(
-            f"understood, but {what} shares its document with other settings: edit it by hand; nothing was changed"
-        )
+    if intent.feature is Feature.MIRROR:
+        traffic.unmirror(intent.target, draft)
+        return
+    if intent.feature in _PARTS:
+        _take_part_off(intent, draft, *_PARTS[intent.feature])
+        return
+    kinds = _KINDS[intent.feature]
     found: list[AttachedPolicy] = []
     for kind in kinds:
         draft.kind(kind)
@@ -40,6 +51,26 @@ def take_off(intent: TakeOff, draft: Draft) -> None:
         raise UnknownNameError(f"{' or '.join(kinds)} on {whom(intent.target)} alone", "any", names)
     for policy in found:
         draft.remove(policy.key)
+
+
+def _take_part_off(intent: TakeOff, draft: Draft, kind: str, part: str) -> None:
+    """Takes one field off the policies of the target; one that says nothing else goes."""
+    draft.kind(kind)
+    found = [
+        policy
+        for policy in draft.policies_of(kind)
+        if _is_about(policy, intent.target, draft)
+        and part in policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)["spec"]
+    ]
+    if not found:
+        raise UnknownNameError(f"{kind} with {part} on {whom(intent.target)} alone", "any", ())
+    for policy in found:
+        spec = policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)["spec"]
+        if spec.keys() <= {"targetRefs", part}:
+            draft.remove(policy.key)
+        else:
+            refs = spec["targetRefs"]
+            draft.attach(kind, policy.key.namespace, refs, name=policy.key.name, spec={part: None})
 
 
 def _is_about(policy: AttachedPolicy, target: ServiceKey | None, draft: Draft) -> bool:

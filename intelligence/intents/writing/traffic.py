@@ -7,8 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 
-from intelligence.intents.errors import AmbiguousError, ContradictionError, UnsupportedError
+from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError, UnsupportedError
 from intelligence.intents.intents import CreateRoute, Drain, MatchRoute, Mirror, RouteTo, Share, TrafficSplit
+from intelligence.intents.said import whom
 from intelligence.intents.writing.draft import Draft
 from intelligence.intents.writing.requests import share
 from policy.backends import Backend, standing
@@ -21,6 +22,7 @@ from policy.http_route import (
     HTTPRouteMatch,
     HTTPRouteRule,
 )
+from policy.kinds import http_routes
 from policy.route import MAX_WEIGHT
 from registry.mesh import Mesh
 from registry.model import DocumentKey, ServiceKey
@@ -138,6 +140,24 @@ def mirror(intent: Mirror, draft: Draft) -> None:
             else:
                 rules.append(rule)
         draft.put(_with_rules(route, tuple(rules)))
+
+
+def unmirror(target: ServiceKey | None, draft: Draft) -> None:
+    """Nothing of the service's requests (of any, without one) is copied any more. Raises UnknownNameError: nothing is."""
+    routes = draft.routes_of(target) if target is not None else list(http_routes(draft.mesh))
+    found = False
+    for route in routes:
+        rules = []
+        for rule in route.spec.rules:
+            kept = tuple(item for item in rule.filters if item.request_mirror is None)
+            if len(kept) < len(rule.filters) and (target is None or draft.carries(route, rule, target)):
+                found = True
+                rules.append(rule.model_copy(update={"filters": kept}))
+            else:
+                rules.append(rule)
+        draft.put(_with_rules(route, tuple(rules)))
+    if not found:
+        raise UnknownNameError(f"mirror of {whom(target)}", "any", ())
 
 
 def create(intent: CreateRoute, draft: Draft) -> None:
