@@ -141,7 +141,7 @@ def _schema_of(hint: Any, name: str, services: Sequence[str], versions: Sequence
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return {"type": "string", "enum": [member.value for member in hint]}
     if hint is timedelta:
-        return {"type": "string", "pattern": r"^[0-9]{1,6}(ms|s|m|h)$"}
+        return {"type": "string", "pattern": r"^([0-9]{1,6}(h|ms|m|s)){1,4}$"}
     simple = {str: "string", int: "integer", Decimal: "number", bool: "boolean"}
     return {"type": simple[hint]}
 

@@ -123,7 +123,9 @@ async def test_requests_beyond_a_limit_are_refused(shop: Shop) -> None:
         ("block SQL injection on payment", "/?q=1%27%20OR%20%271%27=%271", "/?q=shoes"),
     ],
 )
-async def test_what_is_blocked_is_refused_and_the_rest_passes(shop: Shop, sentence: str, refused: str, passed: str) -> None:
+async def test_what_is_blocked_is_refused_and_the_rest_passes(
+    shop: Shop, sentence: str, refused: str, passed: str
+) -> None:
     await say(shop, sentence)
     assert (await shop.request(refused)).status == 403
     assert (await shop.request(passed)).status == 200
