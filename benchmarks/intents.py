@@ -1,8 +1,8 @@
 """Does the embedded parser understand people?
 
-Each sentence of tests/data/intents is parsed; what it came to is compared with what is expected. A *wrong plan* is any plan
-that is not the expected one: the worst that can happen. A refusal or a question where a plan was expected is a miss; a
-refusal where a question was expected, or the other way round, is counted as held back: nothing was planned.
+Each sentence of tests/data/intents is parsed; what it came to is compared with what is expected. A *wrong plan* is any
+plan that is not the expected one: the worst that can happen. A refusal or a question where a plan was expected is a
+miss; a refusal where a question was expected, or the other way round, is counted as held back: nothing was planned.
 """
 
 from __future__ import annotations

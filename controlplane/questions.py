@@ -87,7 +87,8 @@ class Questions:
             refusals = [
                 f"{item.type.short} refused: {item.nacked.reason}" for item in status.types if item.nacked is not None
             ]
-            yield f"{status.client.node_id} ({status.client.group}): {'; '.join(refusals) or 'has not ACKed the newest yet'}"
+            why = "; ".join(refusals) or "has not ACKed the newest yet"
+            yield f"{status.client.node_id} ({status.client.group}): {why}"
         if all(status.in_sync for status in fleet):
             yield f"no proxy is behind; {len(fleet)} are connected"
 
@@ -102,7 +103,8 @@ class Questions:
                 blamed = [origin for origin in item.nacked.origins if target is None or origin in names]
                 if blamed or target is None:
                     found = True
-                    yield f"{status.client.node_id} refused {', '.join(blamed) or item.type.short}: {item.nacked.reason}"
+                    what = ", ".join(blamed) or item.type.short
+                    yield f"{status.client.node_id} refused {what}: {item.nacked.reason}"
         closing = [name for name in sorted(names) if name.split(" ")[0] in _CLOSING]
         if closing:
             yield f"policies that may refuse its callers: {', '.join(closing)}"
@@ -182,7 +184,8 @@ class Questions:
     def _topology(self) -> str:
         address = self._console()
         if address is None:
-            return "the topology is a page of the console, which is not switched on: `apg up --console-address 127.0.0.1:18002`"
+            switch = "`apg up --console-address 127.0.0.1:18002`"
+            return f"the topology is a page of the console, which is not switched on: {switch}"
         return f"the topology is a page of the console: http://{address}/"
 
     async def _changes(self, question: Question) -> AsyncIterator[str]:

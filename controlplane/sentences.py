@@ -15,7 +15,7 @@ from intelligence.intents.answer import NO_RISK, Answer
 from intelligence.intents.errors import AmbiguousError, IntentError, NotUnderstoodError, UnknownNameError
 from intelligence.intents.intents import Intent, Question, Restore, Undo
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.parse import understand
+from intelligence.intents.parse import silence, understand
 from intelligence.intents.parser import Parser
 from intelligence.intents.plan import Written, write
 from intelligence.intents.risk import risk_of, touched
@@ -53,7 +53,7 @@ class Sentences:
         return secrets.token_urlsafe(9)
 
     async def propose(
-        self, sentence: str, *, conversation: str = "", progress: Callable[[str], None] = lambda words: None
+        self, sentence: str, *, conversation: str = "", progress: Callable[[str], None] = silence
     ) -> Proposal:
         """The answer to `sentence`, to be confirmed if it holds a plan. Never raises for what a sentence says.
 
@@ -67,7 +67,7 @@ class Sentences:
         return Proposal("", answer)
 
     async def answer(
-        self, sentence: str, talk: Talk, *, progress: Callable[[str], None] = lambda words: None
+        self, sentence: str, talk: Talk, *, progress: Callable[[str], None] = silence
     ) -> tuple[Answer, Talk]:
         """The answer to `sentence` in a talk, and the talk after it."""
         if is_farewell(sentence) and talk.pending:

@@ -133,9 +133,9 @@ class RolloutSpec(RunningSpec):
     def _in_order(self) -> RolloutSpec:
         if self.advance_below is None and self.roll_back_above is None and self.complete_below is None:
             raise ValueError("a bound at least: advanceBelow, rollBackAbove or completeBelow")
-        if self.advance_below is not None and self.roll_back_above is not None:
-            if self.advance_below > self.roll_back_above:
-                raise ValueError("an advanceBelow that is not above rollBackAbove")
+        lower, upper = self.advance_below, self.roll_back_above
+        if lower is not None and upper is not None and lower > upper:
+            raise ValueError("an advanceBelow that is not above rollBackAbove")
         if self.interval < timedelta(seconds=1):
             raise ValueError("an interval of 1s or more")
         return self

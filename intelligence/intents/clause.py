@@ -37,8 +37,8 @@ class MisfitError(Exception):
 class Surroundings:
     """What a clause may take from the rest of the text, or from the talk before it.
 
-    service: the only one that the sentence names. referent: the one that "it" means. framed: the one that a heading names.
-    named_elsewhere: another part of the sentence names one.
+    service: the only one that the sentence names. referent: the one that "it" means. framed: the one that a heading
+    names. named_elsewhere: another part of the sentence names one.
     """
 
     vocabulary: Vocabulary

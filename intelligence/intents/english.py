@@ -1,4 +1,4 @@
-"""The English words, by concept. A word may stand for several; which one is meant, the frame decides that fits the rest.
+"""The English words, by concept. A word may stand for several; the frame that fits the rest decides which is meant.
 
 Words are matched with their inflections (route, routes, routed, routing). `SILENT` says nothing: politeness, articles,
 auxiliaries. A word that stands in neither table is not passed over: its sentence is not understood.
@@ -683,43 +683,39 @@ PURPOSES = (
 )
 """Openings of a clause that says why, and not what, separated by commas."""
 
-STATEMENT_WORDS = frozenset(
-    (
-        "'re 's are asked been boss came doing feels finished got had has have he i i'm is it's just keep keeps "
-        "look looks my our said says seem seems she started that's there's they they're think told was we we're "
-        "went were"
-    ).split()
+_STATEMENT = (
+    "'re 's are asked been boss came doing feels finished got had has have he i i'm is it's just keep keeps look "
+    "looks my our said says seem seems she started that's there's they they're think told was we we're went were"
 )
+STATEMENT_WORDS = frozenset(_STATEMENT.split())
 """Words of which a statement has one, and an order has none (but for politeness)."""
 
-NOT_TYPOS = frozenset(
-    (
-        "able accept access actor address admit alter alters angel angle angry animate another anther approve "
-        "audio auditor baby backup battle beach bench bird birds black blank bleach boat bobby bother bottle "
-        "bound brain brake branch breach bread break brick bride brother bunch bundle cabal cable cancel candid "
-        "candle carpet cattle cellar cent central cheap cheat check cheek chock choke climate clock coal coat "
-        "collar color colour command commend comment commit commits concise conform congress control county crack "
-        "credit crop crops date decay deform delay delete demand demote dental devote dime doctor dollar drain "
-        "drench dress edit editor eight email emote estimate except excess excite excuse exist exists exit exits "
-        "expert export expose fable factor fate father favor favour feather fight flavor float flock focal form "
-        "forms found french gain gate global goal goat goggle google grain great greed green habit habits handle "
-        "hate height here hobby horse house hungry improve inform inmate intimate intro joke jokes kettle label "
-        "labor labour late later lather leather light lime limit limits lobby local loyal lunch mail main major "
-        "market martial mate material mayor mental metal metro might miner minor mirror moat mother motor mouse "
-        "nail needle night nitro noodle omit other packet pain paint partial patrol peach perform permit petrol "
-        "pint pirate place plan plane planet plans plant plate platform pocket poem poems point pound preach "
-        "precise premise press price pride primate prime print private prize process progress promise proud prove "
-        "provide punch quiet quite rabbit rabid rain rally rapid rather rattle reach ready reality really realty "
-        "reboot reform relay rely remain remains remark remote rename rent rental replay reply reset restart "
-        "restarts retro right rocket rooster root roots rotate rotor round routine royalty sail sale sales sand "
-        "scald scale scales scare scares scarf scene scheme school screen scroll sector self sell seller sent "
-        "settle shared shares shelf shell shock shop shops sight small smell smoke snail social socket sound "
-        "spare spatial special spell spend spilt splendid split spoil spoke sprint stable stack stage stake stale "
-        "staple staples stare start state steak step steps stick stock store stories story strain stress stroll "
-        "submit success summit table tail tale target teach temperature tent theme there these those thread "
-        "threat three throat throttle ticket tickets tight timid toggle track trail train transform treat trench "
-        "tress trial trick truck trumpet ultimate uniform used uses vector victor visitor vocal weather weight "
-        "whale wheel where while white word words work works world worse write wrote"
-    ).split()
+_REAL = (
+    "able accept access actor address admit alter alters angel angle angry animate another anther approve audio "
+    "auditor baby backup battle beach bench bird birds black blank bleach boat bobby bother bottle bound brain "
+    "brake branch breach bread break brick bride brother bunch bundle cabal cable cancel candid candle carpet "
+    "cattle cellar cent central cheap cheat check cheek chock choke climate clock coal coat collar color colour "
+    "command commend comment commit commits concise conform congress control county crack credit crop crops date "
+    "decay deform delay delete demand demote dental devote dime doctor dollar drain drench dress edit editor "
+    "eight email emote estimate except excess excite excuse exist exists exit exits expert export expose fable "
+    "factor fate father favor favour feather fight flavor float flock focal form forms found french gain gate "
+    "global goal goat goggle google grain great greed green habit habits handle hate height here hobby horse "
+    "house hungry improve inform inmate intimate intro joke jokes kettle label labor labour late later lather "
+    "leather light lime limit limits lobby local loyal lunch mail main major market martial mate material mayor "
+    "mental metal metro might miner minor mirror moat mother motor mouse nail needle night nitro noodle omit "
+    "other packet pain paint partial patrol peach perform permit petrol pint pirate place plan plane planet plans "
+    "plant plate platform pocket poem poems point pound preach precise premise press price pride primate prime "
+    "print private prize process progress promise proud prove provide punch quiet quite rabbit rabid rain rally "
+    "rapid rather rattle reach ready reality really realty reboot reform relay rely remain remains remark remote "
+    "rename rent rental replay reply reset restart restarts retro right rocket rooster root roots rotate rotor "
+    "round routine royalty sail sale sales sand scald scale scales scare scares scarf scene scheme school screen "
+    "scroll sector self sell seller sent settle shared shares shelf shell shock shop shops sight small smell "
+    "smoke snail social socket sound spare spatial special spell spend spilt splendid split spoil spoke sprint "
+    "stable stack stage stake stale staple staples stare start state steak step steps stick stock store stories "
+    "story strain stress stroll submit success summit table tail tale target teach temperature tent theme there "
+    "these those thread threat three throat throttle ticket tickets tight timid toggle track trail train "
+    "transform treat trench tress trial trick truck trumpet ultimate uniform used uses vector victor visitor "
+    "vocal weather weight whale wheel where while white word words work works world worse write wrote"
 )
+NOT_TYPOS = frozenset(_REAL.split())
 """Real words that lie one letter from one of ours; they are what they are."""

@@ -1,4 +1,4 @@
-"""Intents as JSON, and back; and the JSON Schema of them: all made from the fields of the classes, so that none can lag.
+"""Intents as JSON, and back, and their JSON Schema: all made from the fields of the classes, so that none can lag.
 
 A language model fills in these forms, and programs read them. Reading one is parsing at the edge: a form that does not
 fit, or whose intent cannot be, raises FormError.

@@ -1,8 +1,8 @@
 """What a frame is: the concepts that an instruction needs, those that may stand beside them, and how it is read.
 
 A frame fits a clause when each of its needs is met and every token that says something is one that it knows. The order
-of words is free; where order carries meaning (which share goes with which version, who calls whom), `build` reads it, and
-raises MisfitError where it is not clear.
+of words is free; where order carries meaning (which share goes with which version, who calls whom), `build` reads it,
+and raises MisfitError where it is not clear.
 """
 
 from __future__ import annotations

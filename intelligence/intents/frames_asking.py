@@ -158,7 +158,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "restore",
         "RESTORE|BACK|UNDO moment|REVISIONWORD|AGO|YESTERDAY|TODAY|duration",
-        "RESTORE BACK STATE moment number REVISIONWORD duration AGO YESTERDAY TODAY EVERY ALL IT FROM AFTER WHAT UNDO CHANGE",
+        "RESTORE BACK STATE moment number REVISIONWORD duration AGO YESTERDAY TODAY EVERY ALL IT FROM AFTER "
+        "WHAT UNDO CHANGE",
         _restore,
         says="go back to yesterday 14:00",
         weight=4,

@@ -238,7 +238,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "ejection",
         "EJECT|INSTANCE|SET number CONSECUTIVE|ERRORRATE|ABORT",
-        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST FAULT TIMES HEALTH USER",
+        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST "
+        "FAULT TIMES HEALTH USER",
         _ejection,
         says="eject instances of payment after 5 consecutive errors for 30s",
         weight=4,
@@ -254,7 +255,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "fault",
         "DELAY|ABORT|FAULT",
-        f"{_S} {SETUP} TRAFFIC amount duration number FOR DELAY ABORT FAULT STATUS BY AND LASTING ERRORRATE LATENCY WITH ROUTE",
+        f"{_S} {SETUP} TRAFFIC amount duration number FOR DELAY ABORT FAULT STATUS BY AND LASTING ERRORRATE "
+        "LATENCY WITH ROUTE",
         _fault,
         says="delay 5% of checkout by 200 ms for ten minutes",
         weight=2,

@@ -46,7 +46,9 @@ def _scale(c: Clause) -> list[Intent]:
     return [ScaleTo(service, whole(numbers[0])) for service in c.some_services()]
 
 
-_RELATIVE = frozenset("add additional extra another more further fewer less remove least most".split())
+_RELATIVE = frozenset(
+    ["add", "additional", "extra", "another", "more", "further", "fewer", "less", "remove", "least", "most"]
+)
 
 
 def _scale_without(c: Clause) -> list[Intent]:
@@ -310,7 +312,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "alert",
         "ALERT|MONITORING|TRACK CPU|MEMORY|ERRORRATE|LATENCY|quantile amount|duration",
-        f"{_S} {SETUP} ROUTE WHEN ABOVE BELOW LASTING FOR duration quantile ERRORRATE LATENCY CPU MEMORY TRACK AND TRAFFIC USER ALERT GOING MONITORING",
+        f"{_S} {SETUP} ROUTE WHEN ABOVE BELOW LASTING FOR duration quantile ERRORRATE LATENCY CPU MEMORY "
+        "TRACK AND TRAFFIC USER ALERT GOING MONITORING",
         _alert,
         says="send alerts when the error rate goes above 5% for any service",
         weight=4,
@@ -333,7 +336,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "kpi",
         "TRACK|COLLECT|SHOW KPI",
-        f"TRACK KPI LIKE unknown quoted AND {SETUP} MONITORING COLLECT METRICS TRAFFIC EVALUATION ABTEST COMPLETE EVERY SERVICENOUN service ALL USER SHOW ERRORRATE REPORT HEALTH",
+        f"TRACK KPI LIKE unknown quoted AND {SETUP} MONITORING COLLECT METRICS TRAFFIC EVALUATION ABTEST "
+        "COMPLETE EVERY SERVICENOUN service ALL USER SHOW ERRORRATE REPORT HEALTH",
         _kpi,
         says="track business KPIs like conversion rates",
     ),

@@ -218,7 +218,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "login",
         "LOGIN|AUTHENTICATED",
-        f"{_ABOUT} LOGIN AUTHENTICATED VALIDATE ONLY NOBODYBUT ALLOW USER CALL ISSUER KEYS url FROM AND BY WHEN PATHWORD WHO ANYBODY",
+        f"{_ABOUT} LOGIN AUTHENTICATED VALIDATE ONLY NOBODYBUT ALLOW USER CALL ISSUER KEYS url FROM AND BY "
+        "WHEN PATHWORD WHO ANYBODY",
         _login,
         says="allow only authenticated users to access payment",
         weight=2,
@@ -234,7 +235,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access between services",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT service|stranger service|stranger",
-        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD USER COMMUNICATION ANYBODY SECURITY LIMIT host",
+        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM BY ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD "
+        "path PATHWORD USER COMMUNICATION ANYBODY SECURITY LIMIT host",
         _access,
         says="allow only checkout to call payment",
         weight=5,
@@ -242,7 +244,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access by place",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT country|address",
-        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM IPS COUNTRYWORD USER ALLOW DENY NOT ONLY NOBODYBUT country address many AND EXTERNAL SECURITY method",
+        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL FROM IPS COUNTRYWORD USER ALLOW DENY NOT ONLY NOBODYBUT "
+        "country address many AND EXTERNAL SECURITY method",
         _access,
         says="block all requests from IP addresses in China and Russia",
         weight=5,
@@ -250,7 +253,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "access by method",
         "ALLOW|DENY|ONLY|NOBODYBUT|NOT method|path",
-        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL USER ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path PATHWORD many FROM ALL AND",
+        f"{_S} POLICY CREATE SET NEW TRAFFIC CALL USER ALLOW DENY NOT ONLY NOBODYBUT method METHODWORD path "
+        "PATHWORD many FROM ALL AND",
         _access,
         says="block DELETE requests to payment",
         weight=3,
@@ -274,7 +278,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "suspicious",
         "DENY|KEEP|POLICY|SECURITY SUSPICIOUS",
-        f"{_ABOUT} IPS FROM USER FEED file url refusals REFUSEDREQUESTS ABOVE WITH RULE address AND CALL VIOLATION many ATTACK",
+        f"{_ABOUT} IPS FROM USER FEED file url refusals REFUSEDREQUESTS ABOVE WITH RULE address AND CALL "
+        "VIOLATION many ATTACK",
         _block_suspicious,
         says="block requests from suspicious IPs",
         weight=4,

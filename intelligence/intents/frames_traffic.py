@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
@@ -55,7 +56,7 @@ def _shares(c: Clause) -> list[tuple[Token, Decimal | None]]:
     ratio = c.only("ratio")
     numbers = [token for token in c.tokens if token.kind == "number"]
     stated = [token for token in c.tokens if _is_amount(token)]
-    described = [a for a, b in zip(stated, stated[1:], strict=False) if _is_rest(a) and _adjoin(c, a, b)]
+    described = [a for a, b in pairwise(stated) if _is_rest(a) and _adjoin(c, a, b)]
     if described:  # "the remaining 5%" states one amount, not two
         return _shares(replace(c, tokens=tuple(token for token in c.tokens if token not in described)))
     if numbers and (len(numbers) < 2 or sum(t.numbers[0] for t in stated if t.numbers) != _WHOLE):
@@ -334,7 +335,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "split",
         f"ROUTE|SPLIT|SET|KEEP|CREATE {_VERSIONS} amount|ratio|EVENLY|number|REST",
-        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number USER STEPWISE POLICY NEW CREATE ALLOW ONLY",
+        f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number "
+        "USER STEPWISE POLICY NEW CREATE ALLOW ONLY",
         _split,
         says="route 20% of payment traffic to v2 and the rest to v1",
         weight=4,
@@ -363,7 +365,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "match",
         f"ROUTE|SET {_VERSIONS} HEADERWORD|header|method|path|USER",
-        f"{_S} {_CARRIED} ALL HEADERWORD header method METHODWORD path PATHWORD USER ROUTE SET POLICY NEW CREATE EQUALS unknown quoted ONLY ROUTENOUN FROM WHEN",
+        f"{_S} {_CARRIED} ALL HEADERWORD header method METHODWORD path PATHWORD USER ROUTE SET POLICY NEW "
+        "CREATE EQUALS unknown quoted ONLY ROUTENOUN FROM WHEN",
         _match_route,
         says="send payment requests with header x-group: beta to v2",
         weight=4,

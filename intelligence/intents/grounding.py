@@ -79,8 +79,8 @@ def _versions(intent: Intent, vocabulary: Vocabulary) -> None:
 
 
 def _said(said: list[Token], *, several: bool) -> tuple[set[Decimal], set[timedelta]]:
-    """The numbers of a sentence and its durations; 100 where it has no percentage, and what is left of them, where there
-    are several shares."""
+    """The numbers of a sentence and its durations; 100 where it has no percentage, and what is left of them, where
+    there are several shares."""
     numbers = {number for token in said for number in token.numbers}
     amounts = [token.numbers[0] for token in said if token.kind == "amount"]
     if not amounts:

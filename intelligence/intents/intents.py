@@ -392,7 +392,7 @@ class AccessRule:
 
 @dataclass(frozen=True, slots=True)
 class BlockSuspicious:
-    """Suspicious addresses are blocked: those that a rule finds (`refusals` in `within`), or that a `feed` file lists."""
+    """Suspicious addresses are blocked: those that a rule finds (`refusals` in `within`), or a `feed` file lists."""
 
     target: ServiceKey | None
     feed: str = ""

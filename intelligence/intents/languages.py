@@ -1,5 +1,5 @@
-"""Other languages than English: their words become English ones, by the tables of languages.yaml, and are then read by the
-same frames, which do not mind the order of words. A word that no table has makes a sentence not understood.
+"""Other languages than English: their words become English ones, by the tables of languages.yaml, and are then read by
+the same frames, which do not mind the order of words. A word that no table has makes a sentence not understood.
 """
 
 from __future__ import annotations
@@ -66,10 +66,8 @@ def translations(sentence: str, vocabulary: Vocabulary) -> Sequence[tuple[str, s
             for code in _speakers().get(word, ()):
                 counts[code] = counts.get(code, 0) + 1
     likely = sorted(counts, key=lambda code: -counts[code])[:4]
-    found = [
-        (code, text) for code in likely if (text := _translated(pieces, languages()[code], vocabulary)) is not None
-    ]
-    return found
+    made = ((code, _translated(pieces, languages()[code], vocabulary)) for code in likely)
+    return [(code, text) for code, text in made if text is not None]
 
 
 def _runs(piece: Piece) -> Sequence[str]:
@@ -124,7 +122,7 @@ def _parted(piece: Piece, language: Language, vocabulary: Vocabulary) -> Sequenc
         return _cut(piece, language)
     for separator in _SEPARATORS:
         head, found, tail = piece.word.partition(separator)
-        if found and (separator + tail,) in language.words or found and _ending(separator, tail, language):
+        if (found and (separator + tail,) in language.words) or (found and _ending(separator, tail, language)):
             return [Piece("word", head, head, piece.start), *_ending(separator, tail, language)]
         if found and (head,) in language.words and (tail,) in language.words:
             return [Piece("word", head, head, piece.start), Piece("word", tail, tail, piece.start)]

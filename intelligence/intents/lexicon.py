@@ -69,8 +69,9 @@ class Lexicon:
                     break
                 if self._follows(phrase, words, place):
                     if best is not None and entry.length == best.length:
-                        entry = Entry(entry.length, best.mask | entry.mask, best.silent or entry.silent)
-                    best = entry
+                        best = Entry(entry.length, best.mask | entry.mask, best.silent or entry.silent)
+                    else:
+                        best = entry
                     break
         return best
 

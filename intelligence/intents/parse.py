@@ -14,13 +14,17 @@ from intelligence.intents.understanding import Understanding
 _SILENCE = Talk()
 
 
+def silence(words: str) -> None:
+    """Who does not want to know how it goes."""
+
+
 async def understand(
     sentence: str,
     vocabulary: Vocabulary,
     *,
     parsers: Sequence[Parser],
     talk: Talk = _SILENCE,
-    progress: Callable[[str], None] = lambda words: None,
+    progress: Callable[[str], None] = silence,
 ) -> tuple[Understanding, str]:
     """What `sentence` asks for, by the first of `parsers` that is there and understands it; and the sentence in full,
     with what it answered. `progress` is told, in words, who is asked.

@@ -1,4 +1,4 @@
-"""Which services of a large mesh a sentence may mean: the nearest by embeddings, or by spelling where there are none."""
+"""Which services of a large mesh a sentence may mean: the nearest by embeddings, else by spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From text to pieces: words, numbers with what is stuck to them, addresses, paths, marks. No piece has a meaning yet."""
+"""From text to pieces: words, numbers and what is stuck to them, addresses, paths, marks. None has a meaning yet."""
 
 from __future__ import annotations
 

@@ -29,13 +29,14 @@ _GUARDS = mask(
     "NOT IF ONLY NOBODYBUT DENY amount number duration rate refusals ratio address country method moment url"
 )
 _ORDERS = mask(
-    "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT ALERT"
-    " COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
+    "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT"
+    " ALERT COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
 )
 _NOUNS = mask("NEW VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
 _FRAMING = mask(
-    "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN NOUN service DASH COMMA AND"
-    " EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
+    "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN "
+    "NOUN service DASH"
+    " COMMA AND EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
 )
 _OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
 _GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
@@ -310,7 +311,7 @@ def _is_background(tokens: Sequence[Token]) -> bool:
         return True
     if _opening(words) is not None:
         return True
-    spoken = [word for word in words if word not in ("please",)]
+    spoken = [word for word in words if word != "please"]
     return (
         any(word in STATEMENT_WORDS or word.endswith(("'s", "'re", "'ve", "'m")) for word in spoken)
         and not any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
@@ -318,9 +319,12 @@ def _is_background(tokens: Sequence[Token]) -> bool:
     )
 
 
-_ADDRESSED = frozenset(
-    "you your yourself ignore forget instructions instruction pretend imagine act override system admin root sudo prompt rules".split()
+_SAID_TO_US = (
+    "you your yourself ignore forget instructions instruction pretend imagine act override system admin "
+    "root sudo prompt"
+    " rules"
 )
+_ADDRESSED = frozenset(_SAID_TO_US.split())
 """What is said to the machine, and not about the world, is an order, or means to be one."""
 
 

@@ -202,12 +202,12 @@ class _Tokeniser:
         return name if name is not None else self._unknown(place)
 
     def _entry(self, place: int) -> Entry | None:
-        """The longest phrase at `place`; a shorter one where its last word begins a longer name ("every user service")."""
+        """The longest phrase at `place`; a shorter one where its last word begins a longer name."""
         entry = self._reading.lexicon.find(self._words, place)
         while entry is not None and entry.length > 1:
             end = place + entry.length - 1
             name = self._name(end)
-            if name is None or name[0] < 2:  # noqa: PLR2004  # words
+            if name is None or name[0] < 2:  # words
                 break
             entry = self._reading.lexicon.find(self._words[:end], place)
         return entry
@@ -349,7 +349,7 @@ class _Tokeniser:
         return length, _token(MOMENT, first, names=(text,))
 
     def _quantity(self, place: int, *, at_least: int = 1) -> tuple[int, Token] | None:
-        """A percentage, a duration, a rate, a ratio or a bare number, in digits or words, of `at_least` so many words."""
+        """A percentage, a duration, a rate, a ratio or a number, in digits or words, of `at_least` so many words."""
         made = self._amount(place)
         return made if made is not None and made[0] >= at_least else None
 
@@ -367,7 +367,7 @@ class _Tokeniser:
             other = self._pieces[place + 2]
             if other.kind == "number" and piece.word.isdigit() and other.word.isdigit():
                 parts = (Decimal(piece.word), Decimal(other.word))
-                if sum(parts) == 100:  # noqa: PLR2004  # "65 to 35"
+                if sum(parts) == 100:  # "65 to 35"
                     return 3, _token(RATIO, piece, numbers=parts)
         if piece.word == "per" and self._words[place + 1 : place + 2] and self._words[place + 1] in UNITS:
             return self._per_first(place)

@@ -9,7 +9,7 @@ from intelligence.intents.intents import Intent
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Something that only the person can tell. `what` names it for programs: "service", "version", "header", "feed" …"""
+    """Something that only the person can tell. `what` names it for programs: "service", "version", "header" …"""
 
     what: str
     question: str

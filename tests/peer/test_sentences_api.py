@@ -346,9 +346,9 @@ async def test_a_name_of_the_mesh_is_never_an_instruction(mesh: Mesh) -> None:
 
 
 async def test_a_stream_is_one_talk_with_progress_and_confirmation(mesh: Mesh) -> None:
-    call = mesh.api.Converse(timeout=DEADLINE)
+    call: Any = mesh.api.Converse(timeout=DEADLINE)
     await call.write(pb.ConverseRequest(sentence="route 20% of payment traffic to v2"))
-    seen = []
+    seen: list[Any] = []
     while not seen or seen[-1].WhichOneof("answer") == "progress":
         seen.append(await call.read())
     assert "asking embedded" in [item.progress for item in seen]
@@ -380,7 +380,7 @@ async def test_the_output_for_programs_is_stable(mesh: Mesh) -> None:
         return result.code, json.loads(result.out)
 
     code, plan = await asked("route 20% of payment traffic to v2")
-    assert (code, plan.keys()) == (0, FIELDS)
+    assert (code, set(plan)) == (0, FIELDS)
     [intent] = plan["intents"]
     assert intent == {
         "kind": "traffic_split",
@@ -395,7 +395,8 @@ async def test_the_output_for_programs_is_stable(mesh: Mesh) -> None:
     assert (plan["confidence"], plan["risk"]["grade"], plan["needs"], plan["refusal"]) == (1.0, "low", [], None)
 
     code, refused = await asked("make everything faster")
-    assert (code, refused.keys(), refused["intents"], refused["documents"]) == (3, FIELDS, [], [])
+    assert (code, set(refused)) == (3, FIELDS)
+    assert refused["intents"] == refused["documents"] == []
     assert "not understood" in refused["refusal"]
     code, needs = await asked("route 20% of traffic to v2")
     assert (code, [need["what"] for need in needs["needs"]]) == (3, ["service"])

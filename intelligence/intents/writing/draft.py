@@ -48,14 +48,16 @@ class Draft:
 
     def changes(self) -> tuple[Change, ...]:
         """What differs from the mesh as it was, sorted."""
-        found: list[Change] = []
-        for key in sorted(self.mesh.services.keys() - self._before.services.keys()):
-            found.append(Change(None, self.mesh.services[key]))
+        services = sorted(self.mesh.services.keys() - self._before.services.keys())
         before, after = self._before.documents, self.mesh.documents
-        for document in sorted(before.keys() | after.keys()):
-            if before.get(document) != after.get(document):
-                found.append(Change(before.get(document), after.get(document)))
-        return tuple(found)
+        return (
+            *(Change(None, self.mesh.services[key]) for key in services),
+            *(
+                Change(before.get(key), after.get(key))
+                for key in sorted(before.keys() | after.keys())
+                if before.get(key) != after.get(key)
+            ),
+        )
 
     # --- what there is ---
 
@@ -122,13 +124,13 @@ class Draft:
             if carried != {target}:
                 others = ", ".join(sorted(str(key) for key in carried - {target}))
                 raise UnsupportedError(
-                    f"{route.key} splits one rule between {target} and {others}: what is attached there would meet both;"
-                    " nothing was changed"
+                    f"{route.key} splits one rule between {target} and {others}: what is attached there would meet"
+                    " both; nothing was changed"
                 )
             if rule.name is None:
                 raise UnsupportedError(
-                    f"{route.key} serves other services, too, and its rule {index} for {target} has no name to attach to:"
-                    " give it one (spec.rules[].name); nothing was changed"
+                    f"{route.key} serves other services, too, and its rule {index} for {target} has no name to attach"
+                    " to: give it one (spec.rules[].name); nothing was changed"
                 )
             found.append({"kind": "HTTPRoute", "name": route.key.name, "sectionName": rule.name})
         return found

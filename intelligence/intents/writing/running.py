@@ -1,4 +1,4 @@
-"""Running, as documents that are kept until something acts on them: scaling, alerts, rollouts, reports; and services."""
+"""Running, as documents that are kept until something acts: scaling, alerts, rollouts, reports; and services."""
 
 from __future__ import annotations
 

@@ -63,8 +63,8 @@ def _known_providers(draft: Draft, issuer: str) -> list[dict[str, Any]]:
 
 
 def access(intent: AccessRule, draft: Draft) -> None:
-    """A rule of an AuthorizationPolicy on the target. ONLY replaces the rules that are there; ALLOW adds to them, and is
-    nothing where nobody is shut out."""
+    """A rule of an AuthorizationPolicy on the target. ONLY replaces the rules that are there; ALLOW adds to them, and
+    is nothing where nobody is shut out."""
     draft.kind("AuthorizationPolicy")
     rule = _rule(intent, draft)
     for namespace, refs in draft.requests_to(intent.target):
@@ -175,13 +175,14 @@ def _trust_domain(draft: Draft) -> str:
 def block_suspicious(intent: BlockSuspicious, draft: Draft) -> None:
     if not intent.feed and intent.refusals is None:
         raise AmbiguousError(
-            "which addresses are suspicious: a list (203.0.113.0/24, …), the file of a threat feed, or a rule (more than N"
-            " refused requests a minute)?",
+            "which addresses are suspicious: a list (203.0.113.0/24, …), the file of a threat feed, or a rule (more"
+            " than N refused requests a minute)?",
             what="suspicious",
         )
     if intent.feed:
         raise UnsupportedError(
-            f"understood, but nothing here reads a threat feed ({intent.feed}) yet: name the addresses; nothing was changed"
+            f"understood, but nothing here reads a threat feed ({intent.feed}) yet: name the addresses; nothing was"
+            " changed"
         )
     raise UnsupportedError(
         "understood, but nothing here counts refused requests by address yet: name the addresses; nothing was changed"
@@ -212,11 +213,7 @@ def threats(intent: ThreatFilter, draft: Draft) -> None:
 def audit(intent: AuditLog, draft: Draft) -> None:
     """Denials on the standard output of gateways, or of a service's sidecars."""
     draft.kind("TelemetryPolicy")
-    if intent.target is None:
-        found = list(draft.requests_to(None))
-    else:
-        found = list(draft.connections_to(intent.target))
-    for namespace, refs in found:
+    for namespace, refs in draft.requests_to(None) if intent.target is None else draft.connections_to(intent.target):
         spec = {"auditLog": {"sinks": [{"type": "Stdout"}]}}
         draft.attach("TelemetryPolicy", namespace, refs, name=name_of(intent.target), spec=spec)
     where = "each gateway" if intent.target is None else f"the sidecars of {intent.target}"

@@ -125,7 +125,7 @@ def mirror(intent: Mirror, draft: Draft) -> None:
         copy = HTTPRouteFilter.model_validate(
             {
                 "type": "RequestMirror",
-                "requestMirror": {"backendRef": ref, **({"percent": percent} if percent < 100 else {})},  # noqa: PLR2004
+                "requestMirror": {"backendRef": ref, **({"percent": percent} if percent < 100 else {})},
             }
         )
         rules = []
@@ -143,7 +143,7 @@ def mirror(intent: Mirror, draft: Draft) -> None:
 
 
 def unmirror(target: ServiceKey | None, draft: Draft) -> None:
-    """Nothing of the service's requests (of any, without one) is copied any more. Raises UnknownNameError: nothing is."""
+    """None of the service's requests (of any, without one) are copied any more. Raises UnknownNameError: none is."""
     routes = draft.routes_of(target) if target is not None else list(http_routes(draft.mesh))
     found = False
     for route in routes:
