@@ -51,7 +51,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold, kept, held, left"),
     "ALLOW": (
-        "allow, permit, let, grant, may, can, authorize, authorise, admit, let in, let through, able, allowed, "
+        "allow, permit, let, grant, may, authorize, authorise, admit, let in, let through, able, allowed, "
         "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
@@ -562,9 +562,9 @@ CONCEPTS: dict[str, str] = {
         "go down to"
     ),
     "OF": (
-        "of, for, on, in, at, across, within, about, regarding, concerning, behind, against, inside, towards, "
-        "around, as for, when it comes to, with respect to, in front of, hitting, destined for, bound for, meant "
-        "for, heading to, aimed at, belonging to, toward, to, from, through, by, over"
+        "of, for, on, in, at, across, within, regarding, concerning, behind, against, inside, towards, as for, "
+        "when it comes to, with respect to, in front of, hitting, destined for, bound for, meant for, heading to, "
+        "aimed at, belonging to, toward, to, from, through, by, over"
     ),
     "FOR": ("for, during, lasting, over the next, for the next, over, the next, next, in the next"),
     "FROM": (
@@ -600,13 +600,16 @@ CONCEPTS: dict[str, str] = {
     "IF": (
         "if, unless, until, except, when, while, provided, assuming, in case, only if, as long as, rather, but, "
         "however, otherwise, apart, excluding, save, ever, before, till, once, whenever, though, although, "
-        "depending, maybe, perhaps, possibly, might, could it, half-way, minus, barring"
+        "depending, maybe, perhaps, possibly, might, could it, half-way, minus, barring, instead of, rather than, "
+        "in place of, as opposed to, not only, apart from, aside from, other than that, with the exception of, "
+        "but not, anything but that, regardless, even if, even though, in spite of, despite"
     ),
     "EXPOSE": ("expose, publish, make available, make reachable, reachable, serve, open up"),
     "VAGUE": (
         "some, most, many, few, several, part, less, fewer, majority, a bit, a lot, plenty, couple, a couple, a "
         "little, a few, bit, some of, most of, part of, enough, hardly, barely, nearly all, almost all, slightly, "
-        "double, triple, twice as many, twice as much"
+        "double, triple, twice as many, twice as much, about, around, roughly, approximately, or so, more or "
+        "less, nearly, almost, maybe, perhaps"
     ),
 }
 """By concept, phrases separated by commas."""
@@ -628,11 +631,11 @@ SILENT = (
     "way, btw, as soon as possible, for a start, it would be great if you could, it would be great if you, it "
     "would be nice if you could, it'd be great if you could, i was wondering if you could, i wonder if you could, "
     "i think we should, i think, we should, you should, time to, it is time to, it's time to, go, ahead, really, "
-    "very, also, too, total, in total, altogether, in all, exactly, precisely, roughly speaking, cheers, many "
-    "thanks, much appreciated, appreciated, ta, ty, great, cool, alright, all right, right, carefully, gently, "
-    "safely, smoothly, straight, straight away, directly, effective immediately, starting now, beginning now, as "
-    "of now, production, prod, live, kind of, sort of, up, over, down, out, back, have, has, had, want, wants, it "
-    "to, them to, how about, what about, hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, dude, friend, colleague, "
+    "very, also, too, total, in total, altogether, in all, exactly, precisely, cheers, many thanks, much "
+    "appreciated, appreciated, ta, ty, great, cool, alright, all right, right, carefully, gently, safely, "
+    "smoothly, straight, straight away, directly, effective immediately, starting now, beginning now, as of now, "
+    "production, prod, live, kind of, sort of, up, over, down, out, back, have, has, had, want, wants, it to, "
+    "them to, how about, what about, hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, dude, friend, colleague, "
     "morning, good morning, good afternoon, good evening, greetings, usage of, use of, amount of, number of, a "
     "total of, type, kind, value, value of, at a rate of, rate of, rate, tier, the following, following, as "
     "follows, things, policy that, themselves, itself, ourselves, myself, can, may, cause, try to, start to, "
@@ -652,25 +655,25 @@ SILENT = (
     "if, it would be nice if, i'd love for, i'd love to, would love to, would love, we'd love, can we please, may "
     "i ask you to, may i ask, i ask you to, feel free to, we should probably, probably best to, it is probably "
     "best to, it's best to, best to, better, might as well, we might want to, you might want to, worth, from "
-    "today, of yours, of ours, at hand, both, either way, about, around, roughly, approximately, please and thank "
-    "you, brand new, some more time, any more, anymore, any longer, himself, herself, shall be, ought, gladly, "
-    "simply put, now on, onwards, onward, forward, at last, finally please, wherever, whatsoever, clearly, "
-    "definitely, certainly, surely, of course, again please, as usual, the way, way, kindly please, mind, do you "
-    "mind, you mind, would you be able to, are you able to, able to, be able to, is to, has got to, have got to, "
-    "got to, it has to, supposed to, be supposed to, be up to, thx a lot, thanks a lot, thanks in advance, in "
-    "advance, asap pls, a.s.a.p., we'd, they'd, could, teh, hte, something, anything like, somehow, further on, "
-    "as one, at large, overall please, instead, we'd like, they'd like, i'd say, i say, say, let's try, let us "
-    "try, we'll try, i'll try, are enough, is enough, will do, would do, that is, that's, for everybody, we'd "
-    "prefer, i'd prefer, i would prefer, prefer, let me have, let us have, for the moment, for today, happily, "
-    "bring it about that, it should be that, want to see, wanna see, need to see, has been decided, we decided, "
-    "we agreed, we've decided, i've decided, i decided, decided, decided to, agreed, agreed to, the plan is, plan "
-    "is, the plan is to, the idea is to, the goal is, goal is, aim for, aim at, going for, shoot for, the target "
-    "is, according to plan, following the plan, per the plan, now that, from this moment, from this point, moving "
-    "forward, in future, henceforth, as requested, if at all possible, if it's possible, whenever possible, when "
-    "possible, when ready, when convenient, hurry, hurry up, go on and, proceed to, kindly do, do please, at your "
-    "leisure, if that's okay, if that is ok, if that's ok, if it's ok, if it's okay, if you agree, is that "
-    "possible, is this possible, possible, doable, pretty please, chop chop, cheers mate, thank you very much, "
-    "thank you so much, thanks so much, best regards, sincerely, yours, count, counts"
+    "today, of yours, of ours, at hand, both, either way, please and thank you, brand new, some more time, any "
+    "more, anymore, any longer, himself, herself, shall be, ought, gladly, simply put, now on, onwards, onward, "
+    "forward, at last, finally please, wherever, whatsoever, clearly, definitely, certainly, surely, of course, "
+    "again please, as usual, the way, way, kindly please, mind, do you mind, you mind, would you be able to, are "
+    "you able to, able to, be able to, is to, has got to, have got to, got to, it has to, supposed to, be "
+    "supposed to, be up to, thx a lot, thanks a lot, thanks in advance, in advance, asap pls, a.s.a.p., we'd, "
+    "they'd, could, teh, hte, something, anything like, somehow, further on, as one, at large, overall please, "
+    "instead, we'd like, they'd like, i'd say, i say, say, let's try, let us try, we'll try, i'll try, are "
+    "enough, is enough, will do, would do, that is, that's, for everybody, we'd prefer, i'd prefer, i would "
+    "prefer, prefer, let me have, let us have, for the moment, for today, happily, bring it about that, it should "
+    "be that, want to see, wanna see, need to see, has been decided, we decided, we agreed, we've decided, i've "
+    "decided, i decided, decided, decided to, agreed, agreed to, the plan is, plan is, the plan is to, the idea "
+    "is to, the goal is, goal is, aim for, aim at, going for, shoot for, the target is, according to plan, "
+    "following the plan, per the plan, now that, from this moment, from this point, moving forward, in future, "
+    "henceforth, as requested, if at all possible, if it's possible, whenever possible, when possible, when "
+    "ready, when convenient, hurry, hurry up, go on and, proceed to, kindly do, do please, at your leisure, if "
+    "that's okay, if that is ok, if that's ok, if it's ok, if it's okay, if you agree, is that possible, is this "
+    "possible, possible, doable, pretty please, chop chop, cheers mate, thank you very much, thank you so much, "
+    "thanks so much, best regards, sincerely, yours, count, counts"
 )
 """What says nothing, separated by commas. Concepts win over silence where a frame wants them."""
 

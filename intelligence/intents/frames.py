@@ -70,4 +70,24 @@ def _each_met(needs: Sequence[int], tokens: Sequence[Token]) -> bool:
     )
 
 
-__all__ = ["SETUP", "Clause", "Frame", "MisfitError", "frame"]
+def is_stated(c: Clause) -> bool:
+    """Whether it says how things are ("the timeout of payment is 2s"), and not how they are to be."""
+    words = {word for token in c.tokens for word in token.text.lower().split()}
+    spoken = [token for token in c.tokens if not token.silent]
+    if words & _WISHES:
+        return False
+    if len(spoken) > 1 and spoken[0].kind == "service" and spoken[1].text.lower() in _THIRD_PERSON:
+        return True
+    return bool(words & _COPULAS)
+
+
+_THIRD_PERSON = frozenset(("times out", "retries", "scales", "runs", "sends", "routes", "gives up", "tries again"))
+_COPULAS = frozenset(["is", "are", "was", "were", "isn't", "aren't"])
+_WISH = (
+    "should must shall need needs want wants please ensure sure let have has will would like limit set make put"
+    " enough now"
+)
+_WISHES = frozenset(_WISH.split())
+
+
+__all__ = ["SETUP", "Clause", "Frame", "MisfitError", "frame", "is_stated"]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError
-from intelligence.intents.frames import SETUP, Frame, frame
+from intelligence.intents.frames import SETUP, Frame, frame, is_stated
 from intelligence.intents.intents import (
     Algorithm,
     CircuitBreaker,
@@ -27,10 +27,14 @@ from intelligence.intents.lexicon import bit, mask
 _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC THEN"
 _WHOLE = Decimal(100)
+_TAKING_OFF = mask("OFF DENY")
+_SETTING = mask("TIMEOUT ABORT")
 _PER_TRY = mask("PERTRY WITH AFTER TIMEOUT")
 
 
 def _retries(c: Clause) -> list[Intent]:
+    if is_stated(c):
+        raise MisfitError
     attempts = c.whole()
     if attempts is None:
         if c.has("ONCE"):
@@ -46,6 +50,10 @@ def _retries(c: Clause) -> list[Intent]:
 
 
 def _timeout(c: Clause) -> list[Intent]:
+    if is_stated(c) or any(
+        token.has(_TAKING_OFF) and not token.has(_SETTING) and token.text.lower() != "kill" for token in c.tokens
+    ):
+        raise MisfitError
     after = c.duration()
     if after is None:
         raise MisfitError
@@ -156,7 +164,7 @@ _LASTING = frozenset(
 
 def _rate_limit(c: Clause) -> list[Intent]:
     rate = c.only("rate")
-    if rate is None or rate.duration is None:
+    if rate is None or rate.duration is None or is_stated(c):
         raise MisfitError
     key = LimitKey.EVERYONE
     if c.has("PERUSER"):

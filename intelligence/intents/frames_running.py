@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError, ContradictionError
-from intelligence.intents.frames import SETUP, Frame, frame
+from intelligence.intents.frames import SETUP, Frame, frame, is_stated
 from intelligence.intents.intents import (
     Alert,
     Autoscale,
@@ -34,6 +34,8 @@ _SPAN = mask("FOR LASTING")
 
 
 def _scale(c: Clause) -> list[Intent]:
+    if is_stated(c):
+        raise MisfitError
     numbers = c.of_kind("number")
     if c.has("BY") or any(word in _RELATIVE for token in c.tokens for word in token.text.lower().split()):
         raise AmbiguousError("to how many instances in all?", what="replicas")

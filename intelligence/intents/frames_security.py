@@ -68,6 +68,8 @@ def _access(c: Clause) -> list[Intent]:
     hosts = c.of_kind("host")
     if len(hosts) > 1 or (hosts and not sources):
         raise MisfitError
+    if sources and c.methods() and any(token.has(mask("ONLY")) for token in c.tokens):
+        raise AmbiguousError("only these callers, or only these methods:", ("callers", "methods"), what="meaning")
     if any(key in sources for key in (target,) if target is not None):
         raise ContradictionError(f"{target} calling itself: want two services; nothing was changed")
     return [
@@ -87,6 +89,9 @@ def _access(c: Clause) -> list[Intent]:
 def _action(c: Clause) -> Access:
     denies, allows = c.has("DENY"), any(t.has(mask("ALLOW")) and not t.has(mask("DENY")) for t in c.tokens)
     negated = any(token.has(mask("NOT")) and not token.has(mask("DENY")) for token in c.tokens)
+    ending = [token for token in c.tokens if token.has(mask("OFF")) and token.text.lower() not in _SHUTTING]
+    if ending:  # "stop blocking Russia"
+        raise MisfitError
     if c.has("NOBODYBUT"):
         return Access.ONLY
     only = any(token.has(mask("ONLY")) for token in c.tokens)
@@ -103,6 +108,9 @@ def _action(c: Clause) -> Access:
     if allows:
         return Access.ALLOW
     raise MisfitError
+
+
+_SHUTTING = frozenset(("drop", "cut off", "off"))
 
 
 def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
-from intelligence.intents.frames import SETUP, Frame, frame
+from intelligence.intents.frames import SETUP, Frame, frame, is_stated
 from intelligence.intents.intents import (
     CreateRoute,
     Drain,
@@ -36,6 +36,8 @@ _VERSIONS = "version|backend|role"
 
 
 def _split(c: Clause) -> list[Intent]:
+    if is_stated(c) or _goes_to_a_service(c):
+        raise MisfitError
     pairs = _shares(c)
     said = [token.names[0] for token, _ in pairs if token.kind == VERSION]
     service = c.one_service(having=said)
@@ -48,6 +50,18 @@ def _split(c: Clause) -> list[Intent]:
         listed = ", ".join(str(share) for share in shares)
         raise ContradictionError(f"{listed} is {total.normalize():f}% in all, want 100%; nothing was changed")
     return [TrafficSplit(service, tuple(shares))]
+
+
+def _goes_to_a_service(c: Clause) -> bool:
+    """ "send v1 traffic to payment": what follows "to" is no version."""
+    spoken = [token for token in c.tokens if not token.silent]
+    if c.of_kind("amount", "ratio", "number") or c.has("EVENLY REST"):
+        return False
+    for place, (one, other) in enumerate(pairwise(spoken)):
+        if one.kind == "word" and one.mask & _TO and other.kind in (SERVICE, STRANGER):
+            after = spoken[place + 2 : place + 3]
+            return not (after and after[0].kind in _DESTINATIONS)
+    return False
 
 
 def _shares(c: Clause) -> list[tuple[Token, Decimal | None]]:

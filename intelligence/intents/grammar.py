@@ -6,6 +6,7 @@ makes it not understood, however much of it would fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -115,6 +116,8 @@ def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) ->
     if lost or not (outcome.intents or outcome.needs):
         raise _why_not(sentence, said, vocabulary, referent, lost)
     intents = merged(outcome.intents)
+    if _is_asked(sentence) and not all(isinstance(intent, Question) for intent in intents):
+        raise NotUnderstoodError(sentence, nearest(sentence, vocabulary), because="it asks, and orders nothing")
     words = [str(intent) for intent in intents]
     repaired = [token.repaired for token in outcome.used if token.repaired]
     if repaired:
@@ -124,6 +127,41 @@ def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) ->
     confidence = 1.0 - _REPAIR_COSTS * len(repaired) - _GUESS_COSTS * outcome.guessed
     confidence -= _BACKGROUND_COSTS * len(outcome.background)
     return Understanding(intents, tuple(words), round(max(confidence, 0.3), 2), NAME, needs=_distinct(outcome.needs))
+
+
+_QUESTIONS = "should is are was were does did has had am if when who what which why how where whose shall isn't aren't"
+_ASKING = frozenset(_QUESTIONS.split())
+_POLITE = ("is it possible", "is there a way", "how about", "what about", "why not", "why don't we", "are you able")
+
+
+def _is_asked(sentence: str) -> bool:
+    """Whether a part of the text is a question that is no request: "should I scale payment to 10?"."""
+    for part in re.split(r"(?<=[.!?\n])\s+", sentence.strip().lower()):
+        words = part.split()
+        if not words or part.startswith(_POLITE):
+            continue
+        if part.endswith("?") and (words[0] in _ASKING or _is_wondered(words)):
+            return True
+        if _is_told(words):
+            return True
+    return False
+
+
+def _is_wondered(words: Sequence[str]) -> bool:
+    """ "could payment be …?", and not "could you …?"; "would it be good …?", and not "would it be possible …?"."""
+    if words[0] in ("can", "could"):
+        return words[1:2] not in (["you"], ["we"], ["i"], ["u"], ["someone"], ["somebody"])
+    if words[:3] == ["would", "it", "be"]:
+        return words[3:4] not in (["possible"], ["ok"], ["okay"], ["great"], ["nice"], ["alright"], ["fine"])
+    return words[0] == "do" and words[1:2] in (["we"], ["i"], ["they"], ["you"]) and words[2:3] != ["mind"]
+
+
+def _is_told(words: Sequence[str]) -> bool:
+    """ "they route …", "I routed …": somebody tells what is or was."""
+    if words[0] in ("they", "he", "she", "someone", "somebody"):
+        return not {"should", "must", "want", "wants", "need", "needs"} & set(words)
+    past = words[1:2] and words[1][-2:] == "ed" and words[1] not in ("need", "decided", "agreed", "planned", "wanted")
+    return words[0] in ("i", "we") and bool(past)
 
 
 def _read(said: Sequence[Token], vocabulary: Vocabulary, referent: ServiceKey | None) -> tuple[Outcome, list[str]]:

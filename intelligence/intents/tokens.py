@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -286,7 +287,8 @@ class _Tokeniser:
                 left = re.sub(r"^header\s+", "", left, flags=re.IGNORECASE)
                 return 1, _token(HEADER, piece, names=(left.lower(), right.strip('"')))
             case "address":
-                return 1, _token(ADDRESS, piece, names=(piece.text,))
+                kind = ADDRESS if _is_network(piece.text) else UNKNOWN
+                return 1, _token(kind, piece, names=(piece.text,))
             case "path":
                 if _FILE.fullmatch(piece.word):
                     return 1, _token(FILE, piece, names=(piece.text,))
@@ -614,6 +616,14 @@ class _Tokeniser:
                 if entry is not None:
                     return entry.length, self._worded(place, entry, repaired=f"{piece.text} → {repaired}")
         return 1, Token(UNKNOWN, piece.text, piece.start, bit(UNKNOWN))
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _clock(text: str) -> str:
