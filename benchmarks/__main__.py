@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import compile as compiling
-from benchmarks import herd, propagation
+from benchmarks import herd, intents, propagation
 from benchmarks.fanout import run as fanout
 from benchmarks.report import Report
 
@@ -19,6 +19,7 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
     "compile": compiling.run,
     "fanout": fanout.run,
     "herd": herd.run,
+    "intents": intents.run,
     "propagation": propagation.run,
 }
 

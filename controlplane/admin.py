@@ -13,10 +13,12 @@ from grpc_status import rpc_status
 from controlplane import messages, registration
 from controlplane.admission.refusal import Check
 from controlplane.conditions import Programmed
+from controlplane.conversation import MAX_SENTENCE, converse
 from controlplane.errors import ControlPlaneError, NotFoundError
 from controlplane.events import EventBus
 from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
+from controlplane.sentences import Sentences
 from intelligence.intents.errors import IntentError
 from policy.conditions import Conditions
 from policy.errors import NotAdmittedError, PolicyError
@@ -35,7 +37,6 @@ ResultT = TypeVar("ResultT")
 
 SERVICE_NAME = pb.DESCRIPTOR.services_by_name["AdminService"].full_name
 
-_MAX_SENTENCE = 2_000  # characters
 _REVISIONS = 50
 _MAX_REVISIONS = 1_000
 _SERVICE = "Service"
@@ -60,12 +61,14 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         operations: Operations,
         *,
         cache: SnapshotCache,
+        sentences: Sentences,
         fleet: Fleet,
         events: EventBus,
         published_revision: Callable[[], int],
     ) -> None:
         self._operations = operations
         self._cache = cache
+        self._sentences = sentences
         self._published_revision = published_revision
         self._fleet = fleet
         self._events = events
@@ -195,29 +198,24 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     async def Propose(self, request: pb.ProposeRequest, context: Context) -> pb.ProposeResponse:
         async def call() -> pb.ProposeResponse:
-            if len(request.sentence) > _MAX_SENTENCE:
-                raise PolicyError.of(
-                    document="sentence",
-                    got=f"{len(request.sentence)} characters",
-                    want=f"at most {_MAX_SENTENCE}",
-                )
-            proposal = await self._operations.propose(request.sentence)
-            return pb.ProposeResponse(
-                proposal_id=proposal.id,
-                parser=proposal.understanding.parser,
-                understood=proposal.understanding.words,
-                confidence=proposal.understanding.confidence,
-                plan=messages.plan(proposal.plan),
-            )
+            _bounded(request.sentence)
+            proposal = await self._sentences.propose(request.sentence, conversation=request.conversation)
+            return messages.proposal(proposal)
 
         return await _answer(context, call)
 
     async def Confirm(self, request: pb.ConfirmRequest, context: Context) -> pb.ApplyResponse:
         async def call() -> pb.ApplyResponse:
-            by = Attribution(request.attribution.author or "unnamed", request.attribution.reason)
-            return _applied(await self._operations.confirm(request.proposal_id, by=by))
+            by = _by(request.attribution)
+            return _applied(await self._sentences.confirm(request.proposal_id, by=by, typed=request.typed_name))
 
         return await _answer(context, call)
+
+    async def Converse(
+        self, requests: AsyncIterator[pb.ConverseRequest], context: Context
+    ) -> AsyncIterator[pb.ConverseResponse]:
+        async for response in converse(requests, self._sentences):
+            yield response
 
     # --- revisions ---
 
@@ -273,6 +271,11 @@ def _kind(kind: str) -> str:
     if kind.lower() not in known:
         raise PolicyError.of(document="kind", got=f'"{kind[:80]}"', want=", ".join(sorted(known.values())))
     return known[kind.lower()]
+
+
+def _bounded(sentence: str) -> None:
+    if len(sentence) > MAX_SENTENCE:
+        raise PolicyError.of(document="sentence", got=f"{len(sentence)} characters", want=f"at most {MAX_SENTENCE}")
 
 
 async def _answer(context: Context, call: Callable[[], Awaitable[ResultT]]) -> ResultT:

@@ -31,8 +31,10 @@ from controlplane.metrics import Metrics
 from controlplane.metrics import application as metrics_application
 from controlplane.operations import Operations
 from controlplane.proxy import find_envoy
+from controlplane.questions import Questions
 from controlplane.reconciler import Reconciler
 from controlplane.reflection import pool
+from controlplane.sentences import Sentences
 from controlplane.telemetry import Telemetry
 from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
@@ -137,7 +139,6 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             store,
             mesh,
             compiler=compiler,
-            parsers=parsers(config),
             changed=changed,
             admission=Admission(find_envoy() if check is Check.ENVOY else None),
             check=check,
@@ -161,9 +162,20 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                 max_streams_per_node=config.xds_max_streams_per_node,
             ),
         )
+        talks = Sentences(
+            operations,
+            parsers=parsers(config),
+            questions=Questions(
+                operations,
+                fleet=fleet.status,
+                console=lambda: config.console_address,
+                now=lambda: datetime.now(UTC),
+            ),
+        )
         servicer = AdminServicer(
             operations,
             cache=cache,
+            sentences=talks,
             fleet=fleet,
             events=events,
             published_revision=lambda: reconciler.published_revision,
@@ -212,14 +224,20 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
 
 
 def parsers(config: Config) -> Sequence[Parser]:
-    """The intent parsers in the order in which they are asked."""
+    """The intent parsers in the order in which they are asked (docs/decisions/0060)."""
     grammar = GrammarParser()
-    if config.ollama_host is None:
+    if config.ollama_host is None or config.parser == "embedded":
         return (grammar,)
     from intelligence.intents.llm import OllamaParser
 
-    model = OllamaParser(host=config.ollama_host, model=config.ollama_model, timeout=config.ollama_timeout)
-    return (model, grammar)
+    model = OllamaParser(
+        host=config.ollama_host,
+        model=config.ollama_model,
+        policy_model=config.ollama_policy_model,
+        embedding_model=config.ollama_embedding_model,
+        timeout=config.ollama_timeout,
+    )
+    return (model, grammar) if config.parser == "ollama" else (grammar, model)
 
 
 def _admin_server(config: Config, servicer: AdminServicer, health: health_aio.HealthServicer) -> grpc.aio.Server:

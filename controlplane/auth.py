@@ -26,6 +26,7 @@ class BearerToken(grpc.aio.ServerInterceptor):
 
         self._unary: Handler = grpc.unary_unary_rpc_method_handler(refuse)
         self._stream: Handler = grpc.unary_stream_rpc_method_handler(refuse)
+        self._talk: Handler = grpc.stream_stream_rpc_method_handler(refuse)
 
     async def intercept_service(
         self,
@@ -41,4 +42,6 @@ class BearerToken(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None  # unknown: what does not exist needs no token
+        if handler.request_streaming:
+            return self._talk
         return self._stream if handler.response_streaming else self._unary

@@ -19,6 +19,7 @@ PREFIX = "APG_"
 
 _LEVELS = ("debug", "info", "warning", "error")
 _CHECKS = tuple(check.value for check in Check)
+_PARSERS = ("auto", "embedded", "ollama")
 _MIN_TOKEN = 16  # characters
 
 
@@ -35,7 +36,10 @@ class Config:
     metrics_address: where Prometheus asks for the process's own metrics; None for nowhere.
     metrics_token_file: whoever asks must know the token in it.
     console_address: where the web page is; None for none.
-    ollama_host: where a language model answers; None leaves sentences to the built-in grammar.
+    ollama_host: where a language model answers; None leaves sentences to the embedded parser.
+    ollama_model, ollama_policy_model, ollama_embedding_model: for sentences, for long texts, and to choose names.
+    parser: who is asked first: "auto" (the embedded one, the model for what it does not understand), "ollama" (the
+        other way round), "embedded" (no model at all).
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
     check: who has to take a change before it is committed: "none" (we alone), or "envoy" (a real one, too).
     envoy_patches: whether EnvoyPatch documents are taken, and have an effect.
@@ -63,6 +67,9 @@ class Config:
     certificates: Path | None = None
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
+    ollama_policy_model: str = "codellama:7b"
+    ollama_embedding_model: str = "nomic-embed-text"
+    parser: str = "auto"
     ollama_timeout: float = 30.0
     load_report_interval: float = 10.0
     check: str = "none"
@@ -92,6 +99,12 @@ class Config:
             raise ConfigError(
                 f"debounce_ms: got {self.debounce_ms} with debounce_ceiling_ms {self.debounce_ceiling_ms}, "
                 "want 0 or more, a ceiling that is not lower, and 10000 at most"
+            )
+        if self.parser not in _PARSERS:
+            raise ConfigError(f"parser: got {self.parser!r}, want one of {', '.join(_PARSERS)}")
+        if self.parser == "ollama" and self.ollama_host is None:
+            raise ConfigError(
+                'parser: got "ollama" without ollama_host, want an address such as http://127.0.0.1:11434'
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")

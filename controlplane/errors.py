@@ -2,6 +2,7 @@
 
 ControlPlaneError
 ├── ConfigError         a setting that cannot be
+├── NotConfirmedError   a destructive or wide plan whose name was not typed
 ├── NotFoundError       what was asked for does not exist
 ├── ProxyError          Envoy cannot be found, started or reached
 └── StartError          the control plane cannot start: an address that is taken
@@ -16,6 +17,10 @@ class ControlPlaneError(Exception):
 
 class ConfigError(ControlPlaneError):
     """A setting that cannot be."""
+
+
+class NotConfirmedError(ControlPlaneError):
+    """A destructive or wide plan whose name was not typed; the message says the name."""
 
 
 class NotFoundError(ControlPlaneError):

@@ -10,8 +10,11 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.events import Event, Lost, Published
+from controlplane.proposals import Proposal
 from controlplane.redaction import shown_body
 from controlplane.rendering import document_yaml, resource_yaml
+from intelligence.intents.forms import form_of
+from intelligence.intents.intents import kind_of
 from policy.plan import Operation, Plan
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
@@ -84,6 +87,16 @@ def plan(item: Plan) -> pb.Plan:
         for change in item.changes
         if isinstance(change.item, Document)
     ]
+    documents += [
+        pb.DocumentDiff(
+            operation=_OPERATIONS[Operation.of(change.before, change.after)],
+            key=pb.DocumentKey(kind="Service", namespace=change.item.namespace, name=change.item.name),
+            before_yaml=_service_yaml(change.before),
+            after_yaml=_service_yaml(change.after),
+        )
+        for change in item.changes
+        if isinstance(change.item, Service)
+    ]
     resources = [
         pb.ResourceDiff(
             operation=_OPERATIONS[diff.operation],
@@ -96,6 +109,42 @@ def plan(item: Plan) -> pb.Plan:
         for diff in item.resources
     ]
     return pb.Plan(base_revision=item.base_revision, documents=documents, resources=resources, warnings=item.warnings)
+
+
+def _service_yaml(item: object) -> str:
+    return f"namespace: {item.namespace}\nname: {item.name}\nport: {item.port}\n" if isinstance(item, Service) else ""
+
+
+def proposal(item: Proposal) -> pb.ProposeResponse:
+    """An answer, with the id under which it can be confirmed."""
+    answer, understanding = item.answer, item.answer.understanding
+    message = pb.ProposeResponse(
+        proposal_id=item.id,
+        needs=[pb.Need(what=need.what, question=need.question, choices=need.choices) for need in answer.needs],
+        refusal=answer.refusal,
+        not_understood=answer.not_understood,
+        risk=pb.Risk(grade=answer.risk.grade, reasons=answer.risk.reasons, confirm=answer.risk.confirm),
+        notes=answer.notes,
+        shown=answer.shown,
+        services=[str(key) for key in answer.touched],
+    )
+    if understanding is not None:
+        message.parser = understanding.parser
+        message.understood.extend(understanding.words)
+        message.confidence = understanding.confidence
+        message.language = understanding.language
+        message.intents.extend(
+            pb.Intent(
+                kind=kind_of(intent),
+                words=str(intent),
+                confidence=understanding.confidence,
+                json=json.dumps(form_of(intent), ensure_ascii=False),
+            )
+            for intent in understanding.intents
+        )
+    if answer.plan is not None:
+        message.plan.CopyFrom(plan(answer.plan))
+    return message
 
 
 def revision(item: Revision) -> pb.Revision:

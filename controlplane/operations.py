@@ -13,11 +13,6 @@ from datetime import UTC, datetime
 from controlplane.admission.admission import Admission
 from controlplane.admission.refusal import Check
 from controlplane.errors import NotFoundError
-from controlplane.proposals import Proposal, Proposals
-from intelligence.intents.intents import Understanding
-from intelligence.intents.parse import understand
-from intelligence.intents.parser import Parser
-from intelligence.intents.plan import operations
 from policy.compiler.compiler import Compiler
 from policy.errors import PolicyError
 from policy.identities import Identities
@@ -59,7 +54,6 @@ class Operations:
         mesh: Mesh,
         *,
         compiler: Compiler,
-        parsers: Sequence[Parser],
         changed: Callable[[Revision, Mesh], None],
         admission: Admission | None = None,
         check: Check = Check.NONE,
@@ -67,12 +61,10 @@ class Operations:
         self._store = store
         self._mesh = mesh
         self._compiler = compiler
-        self._parsers = parsers
         self._changed = changed
         self._admission = admission or Admission()
         self._check = check
         self._lock = asyncio.Lock()
-        self._proposals = Proposals()
 
     @property
     def mesh(self) -> Mesh:
@@ -159,34 +151,24 @@ class Operations:
                 raise NotFoundError(f"no endpoint {key}: this service has {known}")
             return await self._write([Change(before, None)], by)
 
-    # --- sentences ---
+    # --- planned elsewhere ---
 
-    async def propose(self, sentence: str) -> Proposal:
-        """What `sentence` asks for, as a plan that waits to be confirmed. Changes nothing.
+    async def plan_changes(self, changes: Sequence[Change]) -> Plan:
+        """What `changes` of the mesh as it stands would do. Raises PolicyError."""
+        return await self._admitted(self._plan(changes))
 
-        Raises:
-            IntentError: it is not understood, or means more than one thing.
-            PolicyError: what it asks for would not be valid.
-        """
-        mesh = self._mesh
-        understanding: Understanding = await understand(sentence, mesh, parsers=self._parsers)
-        changes = operations(understanding, mesh)
-        planned = await self._admitted(plan(mesh, changes, compiler=self._compiler, now=datetime.now(UTC)))
-        return self._proposals.add(sentence, understanding, planned)
+    async def plan_restoring(self, revision: int) -> tuple[Change, ...]:
+        """The changes that give back the documents of `revision`. Raises RevisionNotFoundError."""
+        return tuple(await self._restoring(revision))
 
-    async def confirm(self, proposal_id: str, *, by: Attribution) -> Applied:
-        """Applies a proposal, once.
+    async def commit(self, changes: Sequence[Change], *, by: Attribution) -> Applied:
+        """Makes changes that were planned before.
 
         Raises:
-            NotFoundError: there is no such proposal, or it has expired.
-            ConflictError: a document that it changes has changed since; PolicyError: it would not be valid any more.
+            ConflictError: what they change has changed since; PolicyError: the mesh would not be valid any more.
         """
         async with self._lock:
-            proposal = self._proposals.get(proposal_id)
-            reason = by.reason or proposal.sentence
-            applied = await self._commit(proposal.plan.changes, Attribution(by.author, reason))
-            self._proposals.discard(proposal_id)
-            return applied
+            return await self._commit(changes, by)
 
     # --- revisions ---
 

@@ -24,6 +24,7 @@ from policy.rate_limit_policy import RateLimitPolicy
 from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
 from policy.route import Route
+from policy.running_policies import AlertPolicy, ReportPolicy, RolloutPolicy, ScalingPolicy
 from policy.shapes import BaseDocument
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
@@ -60,6 +61,11 @@ _TABLE: tuple[type[BaseDocument], ...] = (
     TelemetryPolicy,
     ThreatPolicy,
     TimeoutPolicy,
+    # about running, kept until something acts on them
+    AlertPolicy,
+    ReportPolicy,
+    RolloutPolicy,
+    ScalingPolicy,
 )
 
 KINDS: dict[tuple[str, str], type[BaseDocument]] = {

@@ -82,7 +82,9 @@ def _with_metadata(channel: grpc.Channel, metadata: tuple[tuple[str, str], ...])
     return grpc.intercept_channel(channel, _Metadata(metadata)) if metadata else channel
 
 
-class _Metadata(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+class _Metadata(
+    grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamStreamClientInterceptor
+):
     """Adds metadata to every call."""
 
     def __init__(self, metadata: tuple[tuple[str, str], ...]) -> None:
@@ -93,6 +95,9 @@ class _Metadata(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientIntercep
 
     def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:  # noqa: ANN401
         return continuation(self._with(details), request)
+
+    def intercept_stream_stream(self, continuation: Callable[..., Any], details: Any, requests: Any) -> Any:  # noqa: ANN401
+        return continuation(self._with(details), requests)
 
     def _with(self, details: Any) -> Any:  # noqa: ANN401  # grpc's own named tuple
         return details._replace(metadata=[*(details.metadata or ()), *self._metadata])

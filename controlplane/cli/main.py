@@ -27,6 +27,7 @@ _COMMANDS = {
     "schema": ("schema", "Print the JSON Schema of documents, for editors."),
     "delete": ("documents", "Delete a document."),
     "ask": ("sentences", "Say what you want; see the plan; confirm it."),
+    "chat": ("sentences", "Talk to the mesh, one sentence after the other."),
     "status": ("fleet", "Show each proxy: connected, ACKed, refused."),
     "watch": ("fleet", "Show what happens, as it happens."),
     "history": ("revisions", "Show who changed what, when and why."),

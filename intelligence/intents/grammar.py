@@ -1,184 +1,280 @@
-"""The built-in parser: a small grammar over tokens. Deterministic, without a network, and it would rather refuse.
+"""The embedded parser: frames over tokens. Deterministic, without a network, and it would rather refuse.
 
-A rule is a pattern over the kinds of tokens; all of a sentence must fit one. Nothing is skipped, so a negation, a
-condition or a word that is not known makes a sentence not understood, however much of it would fit.
+All of a text must be accounted for: a word that no frame knows, a negation or a condition that none has a place for,
+makes it not understood, however much of it would fit.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-from intelligence.intents.errors import AmbiguousError, ContradictionError, NotUnderstoodError, UnknownNameError
+from intelligence.intents import frames_asking, frames_requests, frames_running, frames_security, frames_traffic
+from intelligence.intents.clause import Surroundings
+from intelligence.intents.errors import (
+    AmbiguousError,
+    ContradictionError,
+    IntentError,
+    NotUnderstoodError,
+    UnknownNameError,
+)
 from intelligence.intents.examples import nearest
-from intelligence.intents.intents import Share, TrafficSplit, Understanding
+from intelligence.intents.frames import Frame
+from intelligence.intents.intents import Intent, Question, Restore, Rollout, TrafficSplit, Undo
+from intelligence.intents.languages import translations
+from intelligence.intents.lexicon import bit, english_lexicon
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.tokens import Kind, Token, backend, tokens
+from intelligence.intents.segments import Outcome, Reader
+from intelligence.intents.tokens import STRANGER, UNKNOWN, VERSION, Reading, Token, tokens
+from intelligence.intents.understanding import Need, Understanding
 from registry.model import ServiceKey
 
-_MAX_TOKENS = 60
-_WHOLE = Decimal(100)
-_SUBJECT = "O?(?:SN?|NOSN?|N)"  # payment traffic; of payment traffic; the traffic of payment; traffic
-_PART = "[WP]"
+NAME = "embedded"
+_MOST_TOKENS = 250
+_REPAIR_COSTS, _GUESS_COSTS, _BACKGROUND_COSTS, _TRANSLATION_COSTS = 0.08, 0.05, 0.05, 0.1
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A pattern over the letters of `Kind`, and how the shares are read from a sentence that fits it."""
-
-    says: str
-    pattern: str
-    shares: Callable[[Sequence[Token]], list[tuple[Token, Decimal | None]]]
-
-
-def _paired(sentence: Sequence[Token]) -> list[tuple[Token, Decimal | None]]:
-    """Each amount goes with the version after it; None stands for the rest."""
-    shares: list[tuple[Token, Decimal | None]] = []
-    amount: Decimal | None = _WHOLE
-    for token in sentence:
-        match token.kind:
-            case Kind.AMOUNT:
-                amount = token.amounts[0]
-            case Kind.REST:
-                amount = None
-            case Kind.VERSION | Kind.BACKEND:
-                shares.append((token, amount))
-            case _:
-                pass
-    return shares
-
-
-def _swapped(sentence: Sequence[Token]) -> list[tuple[Token, Decimal | None]]:
-    """One version with one amount, the version first."""
-    [version] = [token for token in sentence if token.kind in (Kind.VERSION, Kind.BACKEND)]
-    [amount] = [token for token in sentence if token.kind is Kind.AMOUNT]
-    return [(version, amount.amounts[0])]
-
-
-def _in_turn(sentence: Sequence[Token]) -> list[tuple[Token, Decimal | None]]:
-    """As many amounts as versions, in the same order; "evenly" makes them equal."""
-    versions = [token for token in sentence if token.kind in (Kind.VERSION, Kind.BACKEND)]
-    stated = [amount for token in sentence for amount in token.amounts]
-    if any(token.kind is Kind.EVENLY for token in sentence):
-        if _WHOLE % len(versions):
-            raise ContradictionError(f"{len(versions)} equal shares do not make 100%: say each; nothing was changed")
-        stated = [_WHOLE / len(versions)] * len(versions)
-    if len(stated) != len(versions):
-        raise ContradictionError(
-            f"{len(stated)} shares for {len(versions)} versions: want one for each; nothing was changed"
-        )
-    if sum(stated) != _WHOLE:
-        raise ContradictionError(f"{'/'.join(str(part) for part in stated)} is not 100 in all; nothing was changed")
-    return list(zip(versions, stated, strict=True))
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        "route 20% of payment traffic to v2 and the rest to v1",
-        f"VA{_SUBJECT}?T{_PART}(?:&+[AR]N?{_SUBJECT}?T{_PART})*(?:OSN?)?",
-        _paired,
-    ),
-    Rule("send payment traffic to v2", f"V{_SUBJECT}T{_PART}", _paired),
-    Rule(
-        "split payment traffic 80% to v1 and 20% to v2",
-        f"V{_SUBJECT}H*ATN?{_PART}(?:&+[AR]N?T{_PART})+".replace("ATN?", "AN?T"),
-        _paired,
-    ),
-    Rule(
-        "split payment traffic 80/20 between v1 and v2",
-        f"V{_SUBJECT}(?:Q|E|A(?:&+A)+)B{_PART}(?:&+{_PART})+",
-        _in_turn,
-    ),
-    Rule("split payment between v1 and v2 50/50", f"V{_SUBJECT}B{_PART}(?:&+{_PART})+(?:Q|E|H?A(?:&+A)+)", _in_turn),
-    Rule("give v2 20% of payment traffic", f"V{_PART}A{_SUBJECT}", _swapped),
-    Rule("set payment v2 to 20%", f"VS?{_PART}TA(?:{_SUBJECT})?", _swapped),
-    Rule("send 20% to v2 of payment", f"VAT{_PART}OSN?", _paired),
+FRAMES: tuple[Frame, ...] = tuple(
+    sorted(
+        (
+            *frames_traffic.FRAMES,
+            *frames_requests.FRAMES,
+            *frames_security.FRAMES,
+            *frames_running.FRAMES,
+            *frames_asking.FRAMES,
+        ),
+        key=lambda frame: -frame.weight,
+    )
 )
 
 
 class GrammarParser:
     """The parser that needs nothing but the mesh's names."""
 
-    name = "grammar"
+    name = NAME
 
-    async def parse(self, sentence: str, vocabulary: Vocabulary) -> Understanding:
+    def __init__(self) -> None:
+        prepare()
+
+    async def parse(
+        self, sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None
+    ) -> Understanding:
         """Raises IntentError."""
-        return understand(sentence, vocabulary)
+        return understand(sentence, vocabulary, referent=referent)
 
 
-def understand(sentence: str, vocabulary: Vocabulary) -> Understanding:
-    """The one split that `sentence` asks for.
+def prepare() -> None:
+    """Makes the tables that the first sentence would otherwise wait for."""
+    english_lexicon().repaired("prepare")
+    translations("", Vocabulary({}, {}))
+
+
+def understand(sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None) -> Understanding:
+    """What `sentence` asks for; `referent` is what "it" means at its beginning.
 
     Raises:
-        NotUnderstoodError, UnknownNameError, AmbiguousError, ContradictionError
+        NotUnderstoodError, UnknownNameError, ContradictionError
     """
-    said = tokens(sentence, vocabulary)
-    if len(said) > _MAX_TOKENS:
+    lexicon = english_lexicon()
+    first: IntentError | None = None
+    asked_back: Understanding | None = None
+    for names_first in (False, True):
+        try:
+            found = _understand(sentence, Reading(vocabulary, lexicon, names_first=names_first), referent)
+        except IntentError as error:
+            first = first or error
+            continue
+        if not found.needs:
+            return found
+        asked_back = asked_back or found
+    if asked_back is not None:
+        return asked_back
+    assert first is not None
+    return _elsewhere(sentence, vocabulary, first)
+
+
+def _elsewhere(sentence: str, vocabulary: Vocabulary, refusal: IntentError) -> Understanding:
+    """What the sentence means in another language. Raises `refusal` if it is in none."""
+    if not isinstance(refusal, ContradictionError):
+        for language, english in translations(sentence, vocabulary):
+            try:
+                found = _understand(english, Reading(vocabulary, english_lexicon(), repair=False), None)
+            except (NotUnderstoodError, UnknownNameError):
+                continue
+            confidence = round(found.confidence - _TRANSLATION_COSTS, 2)
+            return replace(found, language=language, confidence=confidence, words=(*found.words, f"read as: {english}"))
+    raise refusal
+
+
+def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) -> Understanding:
+    said = tokens(sentence, reading)
+    vocabulary = reading.vocabulary
+    if len(said) > _MOST_TOKENS:
         raise NotUnderstoodError(sentence, nearest(sentence, vocabulary), because="too long")
-    rule = _fitting(said)
-    if rule is None:
-        raise _why_not(sentence, said, vocabulary)
-    service = _service(sentence, said, vocabulary)
-    split = TrafficSplit(service, tuple(_shares(service, rule.shares(said), vocabulary)))
-    exact = any(token.kind is Kind.BACKEND or token.text in (service.name, str(service)) for token in said)
-    return Understanding((split,), (str(split),), 1.0 if exact else 0.9, GrammarParser.name)
+    outcome, lost = _read(said, vocabulary, referent)
+    if lost or not (outcome.intents or outcome.needs):
+        raise _why_not(sentence, said, vocabulary, referent, lost)
+    intents = merged(outcome.intents)
+    if _is_asked(sentence) and not all(isinstance(intent, Question) for intent in intents):
+        raise NotUnderstoodError(sentence, nearest(sentence, vocabulary), because="it asks, and orders nothing")
+    words = [str(intent) for intent in intents]
+    repaired = [token.repaired for token in outcome.used if token.repaired]
+    if repaired:
+        words.append(f"read as meant: {', '.join(dict.fromkeys(repaired))}")
+    if outcome.background:
+        words.append("passed over as background: " + ", ".join(f'"{text}"' for text in outcome.background if text))
+    confidence = 1.0 - _REPAIR_COSTS * len(repaired) - _GUESS_COSTS * outcome.guessed
+    confidence -= _BACKGROUND_COSTS * len(outcome.background)
+    return Understanding(intents, tuple(words), round(max(confidence, 0.3), 2), NAME, needs=_distinct(outcome.needs))
 
 
-def _fitting(said: Sequence[Token]) -> Rule | None:
-    letters = "".join(token.kind.value for token in said)
-    return next((rule for rule in RULES if re.fullmatch(rule.pattern, letters)), None)
+_QUESTIONS = "should is are was were does did has had am if when who what which why how where whose shall isn't aren't"
+_ASKING = frozenset(_QUESTIONS.split())
+_POLITE = ("is it possible", "is there a way", "how about", "what about", "why not", "why don't we", "are you able")
 
 
-def _service(sentence: str, said: Sequence[Token], vocabulary: Vocabulary) -> ServiceKey:
-    services = {vocabulary.service(token.text) for token in said if token.kind is Kind.SERVICE}
-    services |= {vocabulary.service(backend(token.text, vocabulary)[0]) for token in said if token.kind is Kind.BACKEND}
-    match sorted(services):
-        case [service]:
-            return service
-        case []:
-            versioned = tuple(key.name for key, versions in vocabulary.versions.items() if versions)
-            if not versioned:
-                raise NotUnderstoodError(sentence, nearest(sentence, vocabulary), because="no service is named")
-            raise AmbiguousError("the traffic of which service:", versioned)
-        case several:
-            names = " and ".join(str(service) for service in several)
-            raise NotUnderstoodError(
-                sentence, nearest(sentence, vocabulary), because=f"it names {names}: one at a time"
-            )
+def _is_asked(sentence: str) -> bool:
+    """Whether a part of the text is a question that is no request: "should I scale payment to 10?"."""
+    for part in re.split(r"(?<=[.!?\n])\s+", sentence.strip().lower()):
+        words = part.split()
+        if not words or part.startswith(_POLITE):
+            continue
+        if part.endswith("?") and (words[0] in _ASKING or _is_wondered(words)):
+            return True
+        if _is_told(words):
+            return True
+    return False
 
 
-def _shares(service: ServiceKey, stated: Sequence[tuple[Token, Decimal | None]], vocabulary: Vocabulary) -> list[Share]:
-    given = sum((amount for _, amount in stated if amount is not None), Decimal(0))
-    shares = []
-    for token, amount in stated:
-        said = backend(token.text, vocabulary)[1] if token.kind is Kind.BACKEND else token.text
-        shares.append(Share(vocabulary.version(service, said), amount if amount is not None else _WHOLE - given))
-    total = sum((share.percent for share in shares), Decimal(0))
-    if len(shares) > 1 and total != _WHOLE:
-        listed = ", ".join(str(share) for share in shares)
-        raise ContradictionError(f"{listed} is {total.normalize():f}% in all, want 100%; nothing was changed")
-    return shares
+def _is_wondered(words: Sequence[str]) -> bool:
+    """ "could payment be …?", and not "could you …?"; "would it be good …?", and not "would it be possible …?"."""
+    if words[0] in ("can", "could"):
+        return words[1:2] not in (["you"], ["we"], ["i"], ["u"], ["someone"], ["somebody"])
+    if words[:3] == ["would", "it", "be"]:
+        return words[3:4] not in (["possible"], ["ok"], ["okay"], ["great"], ["nice"], ["alright"], ["fine"])
+    return words[0] == "do" and words[1:2] in (["we"], ["i"], ["they"], ["you"]) and words[2:3] != ["mind"]
 
 
-def _why_not(sentence: str, said: Sequence[Token], vocabulary: Vocabulary) -> Exception:
+def _is_told(words: Sequence[str]) -> bool:
+    """ "they route …", "I routed …": somebody tells what is or was."""
+    if words[0] in ("they", "he", "she", "someone", "somebody"):
+        return not {"should", "must", "want", "wants", "need", "needs"} & set(words)
+    past = words[1:2] and words[1][-2:] == "ed" and words[1] not in ("need", "decided", "agreed", "planned", "wanted")
+    return words[0] in ("i", "we") and bool(past)
+
+
+def _read(said: Sequence[Token], vocabulary: Vocabulary, referent: ServiceKey | None) -> tuple[Outcome, list[str]]:
+    surroundings = Surroundings(vocabulary, referent=referent)
+    return Reader(FRAMES, surroundings).read(said)
+
+
+def _distinct(needs: Sequence[Need]) -> tuple[Need, ...]:
+    return tuple(dict.fromkeys(needs))
+
+
+def merged(intents: Sequence[Intent]) -> tuple[Intent, ...]:
+    """Parts of one split become one, and so do the bounds of one rollout; the same thing twice is once.
+
+    Raises:
+        ContradictionError: two of them cannot both be.
+    """
+    result: list[Intent] = []
+    for intent in dict.fromkeys(intents):
+        earlier = next((i for i, other in enumerate(result) if _same_matter(other, intent)), None)
+        if earlier is None:
+            result.append(intent)
+            continue
+        other = result[earlier]
+        if isinstance(other, TrafficSplit) and isinstance(intent, TrafficSplit):
+            result[earlier] = _one_split(other, intent)
+        elif isinstance(other, Rollout) and isinstance(intent, Rollout):
+            result[earlier] = _one_rollout(other, intent)
+        else:
+            raise ContradictionError(f"{other}, and {intent}: want one of them; nothing was changed")
+    if len(result) > 1 and any(isinstance(intent, Undo | Restore) for intent in result):
+        raise ContradictionError("going back, and something else at once: say one after the other; nothing was changed")
+    return tuple(result)
+
+
+def _same_matter(one: Intent, other: Intent) -> bool:
+    if type(one) is not type(other) or isinstance(one, Question):
+        return False
+    names = (
+        "service",
+        "target",
+        "metric",
+        "of",
+        "feature",
+        "name",
+        "canary",
+        "path",
+        "host",
+        "every",
+        "names",
+        "header",
+        "value",
+        "method",
+        "key",
+    )
+    if type(one).__name__ in (
+        "AccessRule",
+        "Fault",
+        "CircuitBreaker",
+        "MatchRoute",
+        "CreateRoute",
+        "TrackKpi",
+        "Report",
+    ):
+        return False
+    if type(one).__name__ == "MetricsInterval":
+        return True
+    return all(getattr(one, name, None) == getattr(other, name, None) for name in names)
+
+
+def _one_split(one: TrafficSplit, other: TrafficSplit) -> TrafficSplit:
+    both = TrafficSplit(one.service, (*one.shares, *other.shares))
+    if both.rest != Decimal(0):
+        raise ContradictionError(f"{both.shares[0]} and the others are not 100% in all; nothing was changed")
+    return both
+
+
+def _one_rollout(one: Rollout, other: Rollout) -> Rollout:
+    for name in ("advance_below", "back_above", "done_below"):
+        mine, theirs = getattr(one, name), getattr(other, name)
+        if mine is not None and theirs is not None and mine != theirs:
+            raise ContradictionError(f"two bounds for one thing: {mine}% and {theirs}%; nothing was changed")
+    return replace(
+        one,
+        advance_below=one.advance_below if one.advance_below is not None else other.advance_below,
+        back_above=one.back_above if one.back_above is not None else other.back_above,
+        done_below=one.done_below if one.done_below is not None else other.done_below,
+    )
+
+
+def _why_not(
+    sentence: str, said: Sequence[Token], vocabulary: Vocabulary, referent: ServiceKey | None, lost: Sequence[str]
+) -> Exception:
     """The most helpful refusal: a sentence that would fit but for a name is about that name."""
+    unknown = [token for token in said if token.kind == UNKNOWN]
+    if 1 <= len(unknown) <= 2:
+        for kind in (STRANGER, VERSION):
+            for stranger in unknown:
+                guess = [
+                    replace(token, kind=kind, mask=bit(kind), names=(token.text,)) if token is stranger else token
+                    for token in said
+                ]
+                try:
+                    _read(guess, vocabulary, referent)
+                except UnknownNameError as error:
+                    return error
+                except (IntentError, AmbiguousError):
+                    continue
+    numbers = [token for token in said if token.kind == "number"]
     hints = nearest(sentence, vocabulary)
-    unknown = [token for token in said if token.kind is Kind.UNKNOWN]
-    if len(unknown) == 1:
-        [stranger] = unknown
-        for kind, what in ((Kind.SERVICE, "service"), (Kind.VERSION, "version")):
-            guess = [Token(kind, token.text) if token is stranger else token for token in said]
-            if _fitting(guess) is not None:
-                known = (
-                    tuple(key.name for key in vocabulary.versions)
-                    if kind is Kind.SERVICE
-                    else tuple(sorted(vocabulary.all_versions))
-                )
-                return UnknownNameError(what, stranger.text, known[:10])
-    numbers = [token for token in said if token.kind is Kind.NUMBER]
-    if numbers and not unknown:
-        return NotUnderstoodError(sentence, hints, because=f'"{numbers[0].text}" of what? Say "%" for a share')
-    because = "unknown here: " + ", ".join(f'"{token.text}"' for token in unknown[:5]) if unknown else ""
-    return NotUnderstoodError(sentence, hints, because=because)
+    because = ""
+    if unknown:
+        because = "unknown here: " + ", ".join(f'"{token.text}"' for token in unknown[:5])
+    elif numbers and not any(token.kind in ("amount", "rate", "duration") for token in said):
+        because = f'"{numbers[0].text}" of what? Say "%" for a share, or a unit'
+    return NotUnderstoodError(sentence, hints, because=because, parts=tuple(lost))

@@ -1,32 +1,67 @@
-"""A sentence, understood by the first parser that can."""
+"""A sentence, understood by the first parser that can, in the light of what was said before."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from intelligence.intents.errors import IntentError, NotUnderstoodError, ParserUnavailableError
-from intelligence.intents.intents import Understanding
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.parser import Parser
-from registry.mesh import Mesh
+from intelligence.intents.talk import Talk, answering, follow_up
+from intelligence.intents.understanding import Understanding
+
+_SILENCE = Talk()
 
 
-async def understand(sentence: str, mesh: Mesh, *, parsers: Sequence[Parser]) -> Understanding:
-    """What `sentence` asks of `mesh`, by the first of `parsers` that is there and understands it.
+def silence(words: str) -> None:
+    """Who does not want to know how it goes."""
+
+
+async def understand(
+    sentence: str,
+    vocabulary: Vocabulary,
+    *,
+    parsers: Sequence[Parser],
+    talk: Talk = _SILENCE,
+    progress: Callable[[str], None] = silence,
+) -> tuple[Understanding, str]:
+    """What `sentence` asks for, by the first of `parsers` that is there and understands it; and the sentence in full,
+    with what it answered. `progress` is told, in words, who is asked.
 
     Raises:
-        IntentError: of the last parser that was asked.
+        IntentError: of the first parser that said why not; what others could not say, is in its notes.
     """
-    vocabulary = Vocabulary.of(mesh)
-    passed_over: list[str] = []
-    last: IntentError = ParserUnavailableError("no parser is configured; nothing was changed")
-    for parser in parsers:
+    answered = answering(talk, sentence)
+    if answered is not None:
         try:
-            understanding = await parser.parse(sentence, vocabulary)
+            return await _by_first(answered, vocabulary, parsers, talk, progress), answered
+        except IntentError:
+            pass  # no answer then, but something new
+    changed = follow_up(talk, sentence, vocabulary)
+    if changed is not None:
+        return changed, sentence
+    return await _by_first(sentence, vocabulary, parsers, talk, progress), sentence
+
+
+async def _by_first(
+    sentence: str, vocabulary: Vocabulary, parsers: Sequence[Parser], talk: Talk, progress: Callable[[str], None]
+) -> Understanding:
+    passed_over: list[str] = []
+    refusal: IntentError | None = None
+    for parser in parsers:
+        progress(f"asking {parser.name}")
+        try:
+            understanding = await parser.parse(sentence, vocabulary, referent=talk.referent)
         except (ParserUnavailableError, NotUnderstoodError) as error:
-            last = error
+            if refusal is None or isinstance(refusal, ParserUnavailableError):
+                refusal = error
             passed_over.append(f"{parser.name} could not say: {str(error).splitlines()[0][:160]}")
+            progress(passed_over[-1])
             continue
         return replace(understanding, words=(*understanding.words, *passed_over))
-    raise last
+    if refusal is None:
+        raise ParserUnavailableError("no parser is configured; nothing was changed")
+    for words in passed_over:
+        refusal.add_note(words)
+    raise refusal

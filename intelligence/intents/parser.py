@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from intelligence.intents.intents import Understanding
 from intelligence.intents.names import Vocabulary
+from intelligence.intents.understanding import Understanding
+from registry.model import ServiceKey
 
 
 class Parser(Protocol):
@@ -14,6 +15,8 @@ class Parser(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def parse(self, sentence: str, vocabulary: Vocabulary) -> Understanding:
-        """Raises IntentError."""
+    async def parse(
+        self, sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | None = None
+    ) -> Understanding:
+        """`referent` is what "it" means at the beginning. Raises IntentError."""
         ...

@@ -187,7 +187,7 @@ async def test_a_proposal_is_confirmed_once_and_only_while_its_documents_stand(m
     sentence = pb.ProposeRequest(sentence="route 20% of payment traffic to v2")
     stale = await mesh.api.Propose(sentence, timeout=DEADLINE)
     fresh = await mesh.api.Propose(sentence, timeout=DEADLINE)
-    assert (fresh.parser, fresh.plan.documents[0].key.name) == ("grammar", "payment")
+    assert (fresh.parser, fresh.plan.documents[0].key.name) == ("embedded", "payment")
 
     await mesh.api.Confirm(pb.ConfirmRequest(proposal_id=fresh.proposal_id), timeout=DEADLINE)
     got = await mesh.api.Get(pb.GetRequest(kind="HTTPRoute", name="payment"), timeout=DEADLINE)

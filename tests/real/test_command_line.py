@@ -82,7 +82,7 @@ async def test_from_registration_to_a_measured_answer_by_commands_alone(
 
             assert await eventually(version) == "v1"
             said = await done(admin, "ask", "--yes", "send all payment traffic to v2")
-            assert "understood (grammar, 100% sure)" in said
+            assert "understood (embedded, 100% sure)" in said
             assert "payment-v2" in said
 
             async def moved() -> bool:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
-from intelligence.intents.intents import Share, TrafficSplit, Understanding
+from intelligence.intents.intents import Share, TrafficSplit
 from intelligence.intents.plan import operations
+from intelligence.intents.understanding import Understanding
 from policy.reading import read_documents
 from registry.mesh import Mesh
 from registry.model import Change, Document, Endpoint, Item, Service, ServiceKey, labels

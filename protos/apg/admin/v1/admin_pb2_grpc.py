@@ -94,6 +94,11 @@ class AdminServiceStub:
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConfirmRequest.SerializeToString,
                 response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ApplyResponse.FromString,
                 _registered_method=True)
+        self.Converse = channel.stream_stream(
+                '/apg.admin.v1.AdminService/Converse',
+                request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseRequest.SerializeToString,
+                response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseResponse.FromString,
+                _registered_method=True)
         self.ListRevisions = channel.unary_unary(
                 '/apg.admin.v1.AdminService/ListRevisions',
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ListRevisionsRequest.SerializeToString,
@@ -183,13 +188,21 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Propose(self, request, context):
-        """A sentence becomes a proposal; nothing changes until the proposal is confirmed.
+        """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
+        confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
+        about what was understood before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Confirm(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Converse(self, request_iterator, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -283,6 +296,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Confirm,
                     request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConfirmRequest.FromString,
                     response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ApplyResponse.SerializeToString,
+            ),
+            'Converse': grpc.stream_stream_rpc_method_handler(
+                    servicer.Converse,
+                    request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseRequest.FromString,
+                    response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseResponse.SerializeToString,
             ),
             'ListRevisions': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRevisions,
@@ -629,6 +647,33 @@ class AdminService:
             '/apg.admin.v1.AdminService/Confirm',
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConfirmRequest.SerializeToString,
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ApplyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Converse(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/apg.admin.v1.AdminService/Converse',
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseRequest.SerializeToString,
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ConverseResponse.FromString,
             options,
             channel_credentials,
             insecure,

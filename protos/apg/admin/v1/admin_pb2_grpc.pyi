@@ -49,8 +49,12 @@ class AdminServiceStub:
     Explain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]
     """What a request would meet: told from the documents, and nothing is sent anywhere."""
     Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
-    """A sentence becomes a proposal; nothing changes until the proposal is confirmed."""
+    """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
+    confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
+    about what was understood before.
+    """
     Confirm: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRequest, _admin_pb2.ApplyResponse]
+    Converse: _grpc.StreamStreamMultiCallable[_admin_pb2.ConverseRequest, _admin_pb2.ConverseResponse]
     ListRevisions: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRevisionsRequest, _admin_pb2.ListRevisionsResponse]
     """Revisions: who changed what, when and why, and the way back."""
     Rollback: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RollbackRequest, _admin_pb2.ApplyResponse]
@@ -75,8 +79,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     Explain: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]  # type: ignore[assignment]
     """What a request would meet: told from the documents, and nothing is sent anywhere."""
     Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
-    """A sentence becomes a proposal; nothing changes until the proposal is confirmed."""
+    """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
+    confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
+    about what was understood before.
+    """
     Confirm: _aio.UnaryUnaryMultiCallable[_admin_pb2.ConfirmRequest, _admin_pb2.ApplyResponse]  # type: ignore[assignment]
+    Converse: _aio.StreamStreamMultiCallable[_admin_pb2.ConverseRequest, _admin_pb2.ConverseResponse]  # type: ignore[assignment]
     ListRevisions: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRevisionsRequest, _admin_pb2.ListRevisionsResponse]  # type: ignore[assignment]
     """Revisions: who changed what, when and why, and the way back."""
     Rollback: _aio.UnaryUnaryMultiCallable[_admin_pb2.RollbackRequest, _admin_pb2.ApplyResponse]  # type: ignore[assignment]
@@ -164,7 +172,10 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ProposeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ProposeResponse, _abc.Awaitable[_admin_pb2.ProposeResponse]]:
-        """A sentence becomes a proposal; nothing changes until the proposal is confirmed."""
+        """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
+        confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
+        about what was understood before.
+        """
 
     @_abc_1.abstractmethod
     def Confirm(
@@ -172,6 +183,13 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.ConfirmRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ApplyResponse, _abc.Awaitable[_admin_pb2.ApplyResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Converse(
+        self,
+        request_iterator: _MaybeAsyncIterator[_admin_pb2.ConverseRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_admin_pb2.ConverseResponse], _abc.AsyncIterator[_admin_pb2.ConverseResponse]]: ...
 
     @_abc_1.abstractmethod
     def ListRevisions(

@@ -1,0 +1,93 @@
+"""What a frame is: the concepts that an instruction needs, those that may stand beside them, and how it is read.
+
+A frame fits a clause when each of its needs is met and every token that says something is one that it knows. The order
+of words is free; where order carries meaning (which share goes with which version, who calls whom), `build` reads it,
+and raises MisfitError where it is not clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from intelligence.intents.clause import Clause, MisfitError
+from intelligence.intents.intents import Intent
+from intelligence.intents.lexicon import mask
+from intelligence.intents.tokens import Token
+
+_EVERYWHERE = mask(
+    "TO OF WITH COMMA DASH NOUN SERVICENOUN IT THEN"
+    " SET CREATE ON ROUTE KEEP CALL TRAFFIC NEW COMMUNICATION POLICY EXPOSE ALLOW"
+)
+"""Small words, and verbs and nouns that say nothing that a frame's needs do not say better."""
+SETUP = "SET CREATE ON POLICY SECURITY NEW"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One way to say one thing.
+
+    needs: label alternatives ("SCALE|GROW"), one token for each at least. allows: labels that may stand beside them.
+    build: reads the intents; raises MisfitError, or IntentError for what is wrong or missing. says: an example.
+    """
+
+    name: str
+    says: str
+    needs: tuple[int, ...]
+    allowed: int
+    build: Callable[[Clause], Sequence[Intent]]
+    weight: int
+
+    def covers(self, tokens: Sequence[Token], union: int) -> bool:
+        """Whether the needs are met and no token is left over. `union` is all tokens' masks in one."""
+        if not all(union & need for need in self.needs):
+            return False
+        allowed = self.allowed
+        return all(token.silent or token.mask & allowed for token in tokens) and _each_met(self.needs, tokens)
+
+    def head(self, tokens: Sequence[Token]) -> list[Token]:
+        """The words, not the names and numbers, that met the needs: what an elliptic clause after this one repeats."""
+        return [token for token in tokens if token.kind == "word" and any(token.mask & need for need in self.needs)]
+
+
+def frame(
+    name: str, needs: str, allows: str, build: Callable[[Clause], Sequence[Intent]], *, says: str, weight: int = 0
+) -> Frame:
+    wanted = tuple(mask(group) for group in needs.split())
+    allowed = _EVERYWHERE | mask(allows)
+    for need in wanted:
+        allowed |= need
+    return Frame(name, says, wanted, allowed, build, weight or len(wanted))
+
+
+def _each_met(needs: Sequence[int], tokens: Sequence[Token]) -> bool:
+    """Whether different tokens meet the needs: one word does not do for two."""
+    if not needs:
+        return True
+    first, rest = needs[0], needs[1:]
+    return any(
+        token.mask & first and _each_met(rest, [*tokens[:i], *tokens[i + 1 :]]) for i, token in enumerate(tokens)
+    )
+
+
+def is_stated(c: Clause) -> bool:
+    """Whether it says how things are ("the timeout of payment is 2s"), and not how they are to be."""
+    words = {word for token in c.tokens for word in token.text.lower().split()}
+    spoken = [token for token in c.tokens if not token.silent]
+    if words & _WISHES:
+        return False
+    if len(spoken) > 1 and spoken[0].kind == "service" and spoken[1].text.lower() in _THIRD_PERSON:
+        return True
+    return bool(words & _COPULAS)
+
+
+_THIRD_PERSON = frozenset(("times out", "retries", "scales", "runs", "sends", "routes", "gives up", "tries again"))
+_COPULAS = frozenset(["is", "are", "was", "were", "isn't", "aren't"])
+_WISH = (
+    "should must shall need needs want wants please ensure sure let have has will would like limit set make put"
+    " enough now"
+)
+_WISHES = frozenset(_WISH.split())
+
+
+__all__ = ["SETUP", "Clause", "Frame", "MisfitError", "frame", "is_stated"]

@@ -1,0 +1,362 @@
+"""From the tokens of a text to its instructions: where one ends and the next begins, and what is only background.
+
+A text is cut at full stops, numbers of a list and line ends; within those, at "and" and commas, only where that is
+needed: the longest stretch that a frame fits is one instruction. What says why ("because …"), and statements without an
+order in them ("the new build looks good"), are background and named in the answer. A number, a negation or a condition
+is never background.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
+
+from intelligence.intents.clause import Clause, MisfitError, Surroundings
+from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
+from intelligence.intents.errors import AmbiguousError, IntentError
+from intelligence.intents.frames import Frame
+from intelligence.intents.intents import Intent
+from intelligence.intents.lexicon import mask
+from intelligence.intents.tokens import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
+from intelligence.intents.understanding import Need
+from registry.model import ServiceKey
+
+_BREAK = mask("BREAK")
+_SOFT = mask("AND COMMA DASH THEN")
+_GUARDS = mask(
+    "NOT IF ONLY NOBODYBUT DENY amount number duration rate refusals ratio address country method moment url"
+)
+_ORDERS = mask(
+    "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT"
+    " ALERT COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
+)
+_NOUNS = mask("NEW VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
+_FRAMING = mask(
+    "SET CREATE ON POLICY SECURITY NEW ZEROTRUST MONITORING ROUTE TRAFFIC TRACK OF TO WITH SERVICENOUN "
+    "NOUN service DASH"
+    " COMMA AND EVERY ALL ROUTENOUN ROLLOUT CHANGE SPLIT"
+)
+_OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
+_GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
+_MOST_ATOMS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stretch of text came to; the smaller its cost, the better it was understood."""
+
+    intents: tuple[Intent, ...] = ()
+    needs: tuple[Need, ...] = ()
+    background: tuple[str, ...] = ()
+    used: tuple[Token, ...] = ()
+    segments: int = 0
+    guessed: int = 0
+
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(
+            self.intents + other.intents,
+            self.needs + other.needs,
+            self.background + other.background,
+            self.used + other.used,
+            self.segments + other.segments,
+            self.guessed + other.guessed,
+        )
+
+    @property
+    def cost(self) -> tuple[int, int, int, int]:
+        return len(self.needs), self.guessed, len(self.background), self.segments
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads texts by one table of frames."""
+
+    frames: Sequence[Frame]
+    surroundings: Surroundings
+    _head: list[Token] = field(default_factory=list)
+
+    def read(self, tokens: Sequence[Token]) -> tuple[Outcome, list[str]]:
+        """What the text comes to, and the parts that were not understood.
+
+        Raises:
+            IntentError: it is understood, and wrong.
+        """
+        outcome, lost = Outcome(), []
+        sentences = _sentences(tokens)
+        for sentence in sentences:
+            if len(sentences) > 1 and _is_framing(sentence):
+                self._frame(sentence)
+                continue
+            self._within(sentence)
+            part = self._sentence(sentence)
+            if part is None:
+                lost.append(words_of(sentence))
+            else:
+                outcome += part
+                self._remember(part)
+        return outcome, lost
+
+    def _within(self, sentence: Sequence[Token]) -> None:
+        """ "… and enable mTLS": whether another service is named in the same sentence."""
+        named: set[ServiceKey] = set()
+        for token in services_of(sentence):
+            try:
+                named |= set(Clause((token,), self.surroundings).services())
+            except IntentError:
+                continue
+        self.surroundings = replace(
+            self.surroundings,
+            service=next(iter(named)) if len(named) == 1 else self.surroundings.framed,
+            named_elsewhere=bool(named),
+        )
+
+    def _frame(self, sentence: Sequence[Token]) -> None:
+        """ "For payment:": what follows is about that, where it names nothing else."""
+        named = Clause(tuple(sentence), self.surroundings).services()
+        if len(named) == 1:
+            self.surroundings = replace(self.surroundings, framed=named[0])
+
+    def _remember(self, part: Outcome) -> None:
+        """ "it" means the service that was spoken of last."""
+        for intent in reversed(part.intents):
+            about = getattr(intent, "service", None) or getattr(intent, "target", None)
+            if about is not None:
+                self.surroundings = replace(self.surroundings, referent=about)
+                return
+
+    def _sentence(self, tokens: Sequence[Token]) -> Outcome | None:
+        atoms = _atoms(tokens)
+        if len(atoms) > _MOST_ATOMS:
+            return None
+        memory: dict[int, Outcome | None] = {}
+
+        def rest(start: int) -> Outcome | None:
+            """The best reading of the atoms from `start` on."""
+            if start == len(atoms):
+                return Outcome()
+            if start in memory:
+                return memory[start]
+            best: Outcome | None = None
+            for end in range(len(atoms), start, -1):
+                stretch = tokens[atoms[start][0] : atoms[end - 1][1]]
+                head = list(self._head)
+                part = self._instruction(stretch)
+                if part is None and end - start <= 2 and _is_background(stretch):
+                    part = Outcome(background=(words_of(stretch),))
+                if part is None:
+                    continue
+                after = rest(end)
+                if after is not None and (start or part.intents or part.needs or after.intents or after.needs):
+                    whole = part + after
+                    if best is None or whole.cost < best.cost:
+                        best = whole
+                    if whole.cost <= (0, 0, 0, whole.segments) and end == len(atoms):
+                        break
+                self._head = head
+            memory[start] = best
+            return best
+
+        found = rest(0)
+        return found if found is not None and (found.intents or found.needs) else None
+
+    # --- one instruction ---
+
+    def _instruction(self, tokens: Sequence[Token]) -> Outcome | None:
+        tokens = _trimmed(tokens)
+        if not any(not token.silent for token in tokens):
+            return None if tokens else Outcome()
+        found = self._fitting(tokens)
+        if found is not None:
+            return found
+        cut = _without_reason(tokens)
+        if cut is not None:
+            kept, reason = cut
+            found = self._fitting(kept)
+            if found is not None:
+                return replace(found, background=(words_of(reason),))
+        if self._head and any(not token.silent and token.kind not in ("word", "mark", UNKNOWN) for token in tokens):
+            found = self._fitting([*self._head, *tokens], repeated=True)
+            if found is not None:
+                return replace(found, guessed=found.guessed + 1)
+        return None
+
+    def _fitting(self, tokens: Sequence[Token], *, repeated: bool = False) -> Outcome | None:
+        union = 0
+        for token in tokens:
+            union |= token.mask
+        clause = Clause(tuple(tokens), self.surroundings)
+        relative = _is_relative(tokens)
+        verdict: Outcome | None = None
+        weight = 0
+        for frame in self.frames:
+            if verdict is not None and frame.weight < weight:
+                break
+            if not frame.covers(tokens, union):
+                continue
+            if relative and frame.name not in _MEANT_RELATIVELY:
+                need = Need("amount", "how much is it to be in all (not: how much more or less)?")
+                verdict = verdict or Outcome(needs=(need,), used=tuple(tokens), segments=1)
+                continue
+            try:
+                intents = tuple(frame.build(clause))
+            except MisfitError:
+                continue
+            except AmbiguousError as error:
+                need = Need(error.what, error.question, error.choices)
+                made = Outcome(needs=(need,), used=tuple(tokens), segments=1)
+            else:
+                made = Outcome(intents=intents, used=tuple(tokens), segments=1)
+            if verdict is None:
+                verdict, weight = made, frame.weight
+                if not repeated:
+                    self._head = frame.head(tokens)
+            elif verdict.needs and made.intents:
+                verdict = made
+            elif made.intents and verdict.intents and made.intents != verdict.intents:
+                choices = tuple(str(intent) for intent in (*verdict.intents[:1], *made.intents[:1]))
+                return Outcome(needs=(Need("meaning", "which is meant:", choices),), used=tuple(tokens), segments=1)
+        return verdict
+
+
+_MEANT_RELATIVELY = ("fault", "restore")
+
+
+def _is_relative(tokens: Sequence[Token]) -> bool:
+    """ "increase it by 10%": how much that is in all, nobody said."""
+    return any(
+        one.text.lower() == "by" and other.kind in ("amount", "number", "duration", "rate", "refusals")
+        for one, other in pairwise(tokens)
+    )
+
+
+def words_of(tokens: Sequence[Token]) -> str:
+    return " ".join(token.text for token in tokens if token.text.strip()).strip(" ,;:-.")
+
+
+def _sentences(tokens: Sequence[Token]) -> list[list[Token]]:
+    found: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.kind == "mark" and token.mask & _BREAK:
+            found.append([])
+        else:
+            found[-1].append(token)
+    return [
+        sentence for sentence in found if any(token.kind != "mark" and not _is_courtesy(token) for token in sentence)
+    ]
+
+
+def _is_courtesy(token: Token) -> bool:
+    return token.silent and not token.mask
+
+
+def _atoms(tokens: Sequence[Token]) -> list[tuple[int, int]]:
+    """The stretches between connectors, as places [from, to)."""
+    found: list[tuple[int, int]] = []
+    start = 0
+    for place, token in enumerate(tokens):
+        if token.mask & _SOFT and token.kind in ("mark", "word") and token.text.lower() not in _NO_CUT:
+            if any(other.kind != "mark" for other in tokens[start:place]):
+                found.append((start, place))
+            start = place + 1
+    if any(other.kind != "mark" for other in tokens[start:]):
+        found.append((start, len(tokens)))
+    return found
+
+
+_NO_CUT = frozenset(("the next", "second", "third", "first", "on top"))
+
+
+def _trimmed(tokens: Sequence[Token]) -> list[Token]:
+    start, end = 0, len(tokens)
+    while (
+        start < end
+        and tokens[start].mask & _SOFT
+        and tokens[start].kind in ("mark", "word")
+        and tokens[start].silent | (tokens[start].text.lower() in _EDGES)
+    ):
+        start += 1
+    while end > start and tokens[end - 1].mask & _SOFT and tokens[end - 1].kind in ("mark", "word"):
+        end -= 1
+    return list(tokens[start:end])
+
+
+_EDGES = frozenset(
+    ("and", "then", "and then", "but", "&", "plus", "also", "after that", "afterwards", "finally", "while", "or")
+)
+
+
+def _is_framing(tokens: Sequence[Token]) -> bool:
+    """ "Create a zero-trust security policy that:": it says that orders follow, and orders nothing."""
+    return all(token.silent or token.mask & _FRAMING for token in tokens) and not any(
+        token.kind in ("amount", "number", "version") for token in tokens
+    )
+
+
+def _is_background(tokens: Sequence[Token]) -> bool:
+    """A statement without an order, a reason, or a greeting."""
+    if any(token.mask & _GUARDS for token in tokens):
+        return False
+    words = [word for token in tokens for word in token.text.lower().split()]
+    if not words or any(word in _ADDRESSED for word in words):
+        return False
+    if all(token.silent and not token.mask & ~mask("AND THEN") for token in tokens):
+        return True
+    if (
+        words[0] in _GREETINGS
+        and len(words) <= 3
+        and not any(token.mask & _ORDERS and not token.silent for token in tokens)
+    ):
+        return True
+    if _opening(words) is not None:
+        return True
+    spoken = [word for word in words if word != "please"]
+    return (
+        any(word in STATEMENT_WORDS or word.endswith(("'s", "'re", "'ve", "'m")) for word in spoken)
+        and not any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
+        and not _polite_order(words)
+    )
+
+
+_SAID_TO_US = (
+    "you your yourself ignore forget instructions instruction pretend imagine act override system admin "
+    "root sudo prompt"
+    " rules"
+)
+_ADDRESSED = frozenset(_SAID_TO_US.split())
+"""What is said to the machine, and not about the world, is an order, or means to be one."""
+
+
+def _polite_order(words: Sequence[str]) -> bool:
+    return words[0] in ("can", "could", "would", "will", "let", "please")
+
+
+@lru_cache(maxsize=1)
+def _openings_by_first() -> dict[str, list[tuple[str, ...]]]:
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for opening in _OPENINGS:
+        found.setdefault(opening[0], []).append(opening)
+    return found
+
+
+def _opening(words: Sequence[str]) -> tuple[str, ...] | None:
+    return next((o for o in _openings_by_first().get(words[0], ()) if tuple(words[: len(o)]) == o), None)
+
+
+def _without_reason(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] | None:
+    """An instruction and the reason that follows it, or that it follows."""
+    for place in range(1, len(tokens)):
+        words = [word for token in tokens[place : place + 4] for word in token.text.lower().split()]
+        if words and _opening(words) is not None:
+            reason = list(tokens[place:])
+            if not any(token.mask & _GUARDS for token in reason):
+                return list(tokens[:place]), reason
+    return None
+
+
+def services_of(tokens: Sequence[Token]) -> list[Token]:
+    return [token for token in tokens if token.kind in (SERVICE, BACKEND, STRANGER)]
+
+
+Build = Callable[[Clause], Sequence[Intent]]

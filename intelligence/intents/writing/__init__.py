@@ -1,0 +1,1 @@
+"""From intents to changed documents: one module for each family of intents, on a draft of the mesh."""
