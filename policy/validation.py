@@ -28,8 +28,8 @@ from policy.listener_checks import (
 )
 from policy.policy_targets import policy_findings
 from policy.problems import listed, nearest
+from policy.protocol_checks import protocol_findings
 from policy.sidecar import Sidecar
-from policy.telemetry_checks import telemetry_findings
 from registry.mesh import Mesh
 from registry.model import ItemKey, Protocol, ServiceKey
 
@@ -81,7 +81,7 @@ def validate(
         policy_findings(mesh, documents, backend_refs),
         shared_ports(known.values()),
         cache_findings(documents),
-        telemetry_findings(mesh, documents),
+        protocol_findings(mesh, documents),
         chain.from_iterable(fault.findings_at(now) for fault in documents.all(FaultPolicy) if now is not None),
     )
     found: list[Problem] = []

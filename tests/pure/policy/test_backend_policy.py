@@ -332,6 +332,7 @@ def test_protocols_in_envoys_words(spec: str, protocol: Protocol, wanted: dict[s
         ("healthCheck: {http: {path: /}, tcp: {}}", "spec.healthCheck: got an object, want just one of http, grpc and tcp"),
         ("healthCheck: {http: {path: healthz}}", 'spec.healthCheck.http.path: got the text "healthz", want a path that begins with "/"'),
         ("healthCheck: {http: {path: /, statuses: [20]}}", "spec.healthCheck.http.statuses[0]: got 20, want 100 to 599"),
+        ("healthCheck: {grpc: {}}", "spec.healthCheck.grpc: got default/payment, which is spoken to in HTTP/1, want http or tcp, or the service to be of protocol http2: gRPC needs it"),
         ("connection: {tcpKeepalive: {time: 1500ms}}", "spec.connection.tcpKeepalive: got an object, want a time and an interval of whole seconds"),
         ("connection: {connectTimeout: 0s}", "spec.connection: got an object, want a connectTimeout longer than 0s"),
         ("protocol: HTTP3", 'spec.protocol: got the text "HTTP3", want HTTP1, HTTP2, or Auto'),
