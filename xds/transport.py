@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import random
 import ssl
+import sys
+import termios
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias, cast
@@ -198,14 +201,13 @@ class _Connection(asyncio.BufferedProtocol):
     """One client's connection: the socket's side of `ServerConnection`, and the calls on it."""
 
     __slots__ = (
+        "_received",
         "_retirement",
         "_server",
         "_transport",
         "calls",
         "http2",
-        "last_ping",
         "loop",
-        "opened",
         "paused",
         "peer",
     )
@@ -217,6 +219,7 @@ class _Connection(asyncio.BufferedProtocol):
         self.calls: dict[int, Context] = {}
         self.paused = False
         self.peer = ""
+        self._received = 0  # octets
         self._transport: asyncio.Transport | None = None
         self._retirement: asyncio.TimerHandle | None = None
 
@@ -237,6 +240,7 @@ class _Connection(asyncio.BufferedProtocol):
         return self._server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        self._received += nbytes
         try:
             self.http2.receive(bytes(self._server.buffer[:nbytes]))
         except Http2Error as error:
@@ -244,6 +248,17 @@ class _Connection(asyncio.BufferedProtocol):
             self.close()
             return
         self.flush()
+
+    def signs_of_life(self) -> tuple[int, int]:
+        """Something else if the client said or took in anything meanwhile. It may be at a large response over a slow
+        line for longer than the answer to a PING may take, which comes behind that."""
+        if self._transport is None:
+            return self._received, 0
+        unsent = self._transport.get_write_buffer_size()
+        with contextlib.suppress(OSError):  # where the system does not say
+            at_kernel = fcntl.ioctl(self._transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+            unsent += int.from_bytes(at_kernel, sys.byteorder)
+        return self._received, unsent
 
     def retire(self) -> None:
         """Takes no new calls, and closes with the last of those that are open."""
@@ -436,13 +451,13 @@ class GrpcServer:
         """Asks every connection for a sign of life, and closes those that give none."""
         while True:
             await asyncio.sleep(self._keepalive)
-            asked = {connection: connection.http2.pings_answered for connection in self.connections}
+            asked = {connection: connection.signs_of_life() for connection in self.connections}
             for connection in asked:
                 connection.http2.ping()
                 connection.flush()
             await asyncio.sleep(self._keepalive_timeout)
-            for connection, answered in asked.items():
-                if connection.http2.pings_answered == answered:
+            for connection, signs in asked.items():
+                if connection.signs_of_life() == signs:
                     connection.abort()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any, cast
 import grpc
 import pytest
 
+from benchmarks.fanout.http2 import Connection
 from tests.certificates import certificate
 from tests.conditions import eventually
 from xds.listening import Tls
@@ -238,3 +240,25 @@ async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path
             else:
                 assert await asyncio.wait_for(call, 30) == expected
     await server.stop(0)
+
+
+async def test_a_client_that_takes_a_large_response_in_slowly_is_alive() -> None:
+    """It answers no PING meanwhile: that comes behind the response."""
+    async with serving(keepalive=0.1, keepalive_timeout=0.1) as (server, port):
+        line = socket.create_connection(("127.0.0.1", port))
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # so that it lies at the server, as on a slow line
+        reader, writer = await asyncio.open_connection(sock=line, limit=1 << 12)
+        client = Connection("/test.Service/EchoAll", window=1 << 30)
+        client.send(bytes(1_000_000))
+        client.send(bytes(1_000_000))
+        got = 0
+        while got < 2:
+            writer.write(bytes(client.out))
+            client.out.clear()
+            octets = await asyncio.wait_for(reader.read(1 << 14), 30)
+            assert octets, "the server took it for dead"
+            got += len(client.receive(octets))
+            await asyncio.sleep(0.005)  # two megabytes take longer than two signs of life may
+        assert len(server.connections) == 1
+        writer.close()
+        await writer.wait_closed()
