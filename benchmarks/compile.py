@@ -21,10 +21,11 @@ import multiprocessing
 import resource
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from rich.console import Console
 
@@ -33,6 +34,9 @@ from policy.compiler.compiler import Compiler
 from policy.reading import read_documents
 from registry.mesh import Mesh
 from registry.model import Change, Document, DocumentKey, Endpoint, Item, Service, labels
+
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
 
 SIZES = (1_000, 3_000, 10_000)
 _ENDPOINTS = 3
@@ -115,12 +119,18 @@ def _add(report: Report, figures: Figures, *, last: bool) -> None:
 
 
 def _in_process(size: int, rounds: int) -> Figures:
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(1) as pool:
-        compiled = pool.apply(measure_compiler, (size, rounds))
-    with context.Pool(1) as pool:
-        memory = pool.apply(measure_memory, (size,))
+    compiled = _alone(measure_compiler, size, rounds)
+    with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder:
+        state = Path(folder) / "mesh.db"
+        _alone(store_mesh, state, size)
+        memory = _alone(measure_memory, state)
     return Figures(**compiled, memory=memory)
+
+
+def _alone(function: Callable[P, ResultT], *arguments: P.args, **options: P.kwargs) -> ResultT:
+    """The result of `function`, which runs in a new process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments, **options).result()
 
 
 # --- in a process of its own ---
@@ -168,14 +178,9 @@ def _timed(compiler: Compiler, mesh: Mesh, change: Change) -> tuple[Mesh, float]
     return after, seconds
 
 
-def measure_memory(size: int) -> float:
-    """The peak resident memory, in bytes, of a control plane that starts from a store with such a mesh."""
-    with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder:
-        state = Path(folder) / "mesh.db"
-        context = multiprocessing.get_context("spawn")
-        with context.Pool(1) as pool:  # writing it takes memory of its own
-            pool.apply(store_mesh, (state, size))
-        return asyncio.run(_served_memory(state))
+def measure_memory(state: Path) -> float:
+    """The peak resident memory, in bytes, of a control plane that starts from the store at `state`."""
+    return asyncio.run(_served_memory(state))
 
 
 def store_mesh(state: Path, size: int) -> None:

@@ -25,7 +25,7 @@ from policy.reference_grant import ReferenceGrant
 from policy.retry_policy import RetryPolicy
 from policy.route import Route
 from policy.running_policies import AlertPolicy, ReportPolicy, RolloutPolicy, ScalingPolicy
-from policy.shapes import BaseDocument
+from policy.shapes import BaseDocument, slim
 from policy.sidecar import Sidecar
 from policy.stream_route import TCPRoute, TLSRoute
 from policy.telemetry_policy import TelemetryPolicy
@@ -83,7 +83,7 @@ _BY_KIND = {kind.KIND: kind for kind in _TABLE}
 @lru_cache(maxsize=40_000)
 def typed(document: Document) -> BaseDocument:
     """The typed form of a document that was validated before it was stored."""
-    return _BY_KIND[document.kind].model_validate(json.loads(document.body))
+    return slim(_BY_KIND[document.kind].model_validate(json.loads(document.body)))
 
 
 def gateways(mesh: Mesh) -> Iterator[Gateway]:

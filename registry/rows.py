@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Table, and_
 
 from registry import tables
-from registry.model import Document, Endpoint, Item, ItemKey, Protocol, Service, labels
+from registry.model import Document, Endpoint, Item, ItemKey, Labels, Protocol, Service, labels
 
 Values: TypeAlias = dict[str, Any]
 
@@ -52,23 +54,29 @@ def where_key(table: Table, key: ItemKey) -> ColumnElement[bool]:
     return and_(*(column == value for column, value in zip(table.primary_key.columns, key, strict=True)))
 
 
+@lru_cache(maxsize=10_000)
+def _one(value: Labels) -> Labels:
+    """The first of equal labels. A mesh has tens of thousands of endpoints, and few different labels."""
+    return value
+
+
 def service(row: Mapping[str, Any]) -> Service:
     return Service(
-        namespace=row["namespace"],
+        namespace=sys.intern(row["namespace"]),
         name=row["name"],
         port=row["port"],
         protocol=Protocol(row["protocol"]),
-        labels=labels(row["labels"]),
+        labels=_one(labels(row["labels"])),
     )
 
 
 def endpoint(row: Mapping[str, Any]) -> Endpoint:
     return Endpoint(
-        namespace=row["namespace"],
-        service=row["service"],
+        namespace=sys.intern(row["namespace"]),
+        service=sys.intern(row["service"]),
         address=row["address"],
         port=row["port"],
-        labels=labels(row["labels"]),
+        labels=_one(labels(row["labels"])),
         weight=row["weight"],
     )
 

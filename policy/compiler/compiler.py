@@ -8,7 +8,9 @@ route configuration and the parts of each group, of which only those are looked 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -44,6 +46,19 @@ from registry.mesh import Mesh
 from registry.model import ServiceKey
 from xds.resource import Resource
 from xds.snapshot import Snapshot
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without the cyclic garbage collector, which would walk a whole mesh over and over while it is made; nothing of
+    it is garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Asked:
@@ -106,7 +121,12 @@ class Compiler:
         """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
         it was keeps the identical snapshot."""
         documents = Documents.of(mesh)
-        last, found = self._last, self._dirt(mesh, documents)
+        found = self._dirt(mesh, documents)
+        with undisturbed() if found is None else nullcontext():
+            return MappingProxyType(self._compile(mesh, documents, found))
+
+    def _compile(self, mesh: Mesh, documents: Documents, found: Dirt | None) -> Mapping[str, Snapshot]:
+        last = self._last
         self._last = None  # if this fails half-way, nothing of it is built upon
         now = _Last(mesh, documents, _Asked(self._identities))
         if last is not None:
@@ -133,7 +153,7 @@ class Compiler:
         for name in now.groups.keys() - snapshots.keys():
             del now.groups[name]
         self._last = now
-        return MappingProxyType(snapshots)
+        return snapshots
 
     def _dirt(self, mesh: Mesh, documents: Documents) -> Dirt | None:
         """What to look at anew; None for all."""
