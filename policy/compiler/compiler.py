@@ -29,10 +29,10 @@ from policy.compiler.tls import certificate_secret, trust_secret
 from policy.documents import Documents
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
-from policy.identities import Identities, NoIdentities, secret_of
+from policy.identities import Identities, Identity, NoIdentities, secret_of
 from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import ServiceKey
+from registry.model import DocumentKey, ServiceKey
 from xds.resource import Resource
 from xds.resource_types import SECRET
 from xds.snapshot import EMPTY, Snapshot
@@ -68,11 +68,11 @@ class Compiler:
         snapshots = {}
         for gateway in documents.all(Gateway):
             group = names.group(gateway.key)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(gateway.key), routing.ports(gateway)))
+            snapshots[group] = self._snapshot(group, self._group(routing, gateway.key, routing.ports(gateway)))
         for sidecar in documents.all(Sidecar):
             group = names.sidecar_group(sidecar.key)
             ports = sidecar_ports(routing, documents, sidecar)
-            snapshots[group] = self._snapshot(group, self._group(routing, str(sidecar.key), ports))
+            snapshots[group] = self._snapshot(group, self._group(routing, sidecar.key, ports))
         self._forget()
         return MappingProxyType(snapshots)
 
@@ -96,8 +96,10 @@ class Compiler:
         oldest = self._generation - _GENERATIONS
         self._resources = {key: entry for key, entry in self._resources.items() if entry[0] > oldest}
 
-    def _group(self, routing: Routing, origin: str, ports: Iterable[RoutedPort]) -> Iterator[Resource]:
-        """The resources of the proxies that listen on `ports`; `origin` is the document that says so."""
+    def _group(self, routing: Routing, key: DocumentKey, ports: Iterable[RoutedPort]) -> Iterator[Resource]:
+        """The resources of the proxies that listen on `ports`; `key` is the document that says so, and whose namespace
+        and name are their identity."""
+        origin, caller = str(key), Identity(key.namespace, key.name)
         backends: set[Backend] = set()
         external: set[ExternalHost] = set()
         local: dict[Backend, ReachedBackend] = {}
@@ -131,7 +133,7 @@ class Compiler:
                                 case ServiceKey():
                                     backends.add(routing.backend(*need))
         for backend in sorted(backends - local.keys(), key=str):
-            made.extend(self._backend(routing, backend))
+            made.extend(self._backend(routing, backend, caller))
         made.extend(self._made(reached, (origin,), partial(cluster, reached)) for _, reached in sorted(local.items()))
         made.extend(
             self._made(host, (origin,), partial(external_cluster, host))
@@ -140,8 +142,8 @@ class Compiler:
         yield from made
         yield from self._secrets(made)
 
-    def _backend(self, routing: Routing, backend: Backend) -> Iterator[Resource]:
-        reached, origins = routing.reached(backend)
+    def _backend(self, routing: Routing, backend: Backend, caller: Identity) -> Iterator[Resource]:
+        reached, origins = routing.reached(backend, caller=caller)
         yield self._made(reached, origins, partial(cluster, reached))
         if reached.address is None and reached.trusted:
             instances = tuple(backend.among(routing.mesh.endpoints_of(backend.service)))
