@@ -11,10 +11,11 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from policy.attached import AttachedPolicy, AttachedSpec, BackendReference, TargetKind
+from policy.errors import Problem
 from policy.http_route import HeaderName, Path
 from policy.secrets import NOT_SHOWN, Secret
 from policy.servers import CertificateBundle, HttpsUrl, OutsideServer, ServiceReference
-from policy.shapes import LIST, AbsoluteFile, Duration, ObjectName, Shape, Word, matching
+from policy.shapes import LIST, AbsoluteFile, Duration, ObjectName, PreciseHostname, Shape, Word, matching
 
 _MAX_JWKS = 65_536
 _HTPASSWD_LINE = re.compile(r"[^:\s]{1,255}:\{SHA\}[A-Za-z0-9+/]{27}=")
@@ -222,6 +223,18 @@ class ExternalAuthorization(Shape):
         return self
 
 
+class MutualTls(Shape):
+    """TLS between the sidecars of a service and its callers, each of whom shows a certificate with its SPIFFE ID,
+    `spiffe://TRUST_DOMAIN/ns/NAMESPACE/sa/NAME`. mode: Strict: nothing else is taken; Permissive: plain calls, too."""
+
+    mode: Literal["Strict", "Permissive"] = "Strict"
+    trust_domain: PreciseHostname = "cluster.local"
+
+    def identity_of(self, namespace: str, name: str) -> str:
+        """The SPIFFE ID of a service or a gateway."""
+        return f"spiffe://{self.trust_domain}/ns/{namespace}/sa/{name}"
+
+
 class AuthenticationPolicySpec(AttachedSpec):
     """All of the methods that are given must succeed. `anonymous`: none is asked, whatever a Gateway's policy says."""
 
@@ -229,15 +242,22 @@ class AuthenticationPolicySpec(AttachedSpec):
     api_keys: ApiKeyAuthentication | None = None
     basic: BasicAuthentication | None = None
     external: ExternalAuthorization | None = None
+    mutual_tls: MutualTls | None = None
     anonymous: bool = False
+
+    @property
+    def of_requests(self) -> tuple[object, ...]:
+        """The methods that look at each request by itself."""
+        given = (self.jwt, self.api_keys, self.basic, self.external)
+        return tuple(method for method in given if method is not None)
 
     @model_validator(mode="after")
     def _something(self) -> AuthenticationPolicySpec:
-        methods = [method for method in (self.jwt, self.api_keys, self.basic, self.external) if method is not None]
+        methods = [method for method in (*self.of_requests, self.mutual_tls) if method is not None]
         if self.anonymous and methods:
             raise ValueError("anonymous or methods, not both")
         if not self.anonymous and not methods:
-            raise ValueError("one method at least (jwt, apiKeys, basic, external), or anonymous: true")
+            raise ValueError("one method at least (jwt, apiKeys, basic, external, mutualTls), or anonymous: true")
         return self
 
 
@@ -245,7 +265,8 @@ class AuthenticationPolicy(AttachedPolicy):
     """Who may send requests is for an AuthorizationPolicy to say; here they prove who they are."""
 
     KIND: ClassVar[str] = "AuthenticationPolicy"
-    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute")
+    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute", "Service")
+    AT_SERVER: ClassVar[bool] = True  # mutual TLS: both ends of a connection speak it
     HAS_SECRETS: ClassVar[bool] = True
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"
@@ -260,3 +281,20 @@ class AuthenticationPolicy(AttachedPolicy):
                     yield f"spec.jwt.providers[{index}].jwks.backendRef", provider.jwks.backend_ref
         if self.spec.external is not None and self.spec.external.backend_ref is not None:
             yield "spec.external.backendRef", self.spec.external.backend_ref
+
+    def findings(self) -> Iterator[Problem | str]:
+        """Connections are made to a service, and requests meet a route."""
+        for index, ref in enumerate(self.spec.target_refs):
+            where = f"spec.targetRefs[{index}]"
+            if ref.kind == "Service" and (self.spec.of_requests or self.spec.anonymous):
+                yield Problem(
+                    str(self.key), where, "a Service", "a Gateway or a route; only mutualTls is for a Service"
+                )
+            elif ref.kind == "Service" and ref.section_name is not None:
+                got = f"the version {ref.section_name}"
+                yield Problem(
+                    str(self.key), f"{where}.sectionName", got, "the whole Service: mutualTls is for all of it"
+                )
+            elif ref.kind != "Service" and self.spec.mutual_tls is not None:
+                got = f"a {ref.kind}, in a policy with mutualTls"
+                yield Problem(str(self.key), where, got, "a Service with a Sidecar")

@@ -43,7 +43,7 @@ from policy.identities import CertificateChain, Identities, Identity, NoIdentiti
 from policy.route import Route
 from policy.sidecar import Sidecar
 from registry.mesh import Mesh
-from registry.model import ServiceKey
+from registry.model import DocumentKey, ServiceKey
 from xds.resource import Resource
 from xds.snapshot import Snapshot
 
@@ -142,13 +142,13 @@ class Compiler:
             name = names.group(gateway.key)
             is_same = name in now.groups and found is not None and not found.routes
             ports = None if is_same else routing.ports(gateway)
-            made = self._group(now, routing, name, str(gateway.key), ports, found)
+            made = self._group(now, routing, name, gateway.key, ports, found)
             snapshots[name] = self._patched(documents, name, made)
         for sidecar in documents.all(Sidecar):
             name = names.sidecar_group(sidecar.key)
             is_same = name in now.groups and found is not None and not _reaches(found, called, sidecar)
             ports = None if is_same else sidecar_ports(routing, documents, sidecar)
-            made = self._group(now, routing, name, str(sidecar.key), ports, found)
+            made = self._group(now, routing, name, sidecar.key, ports, found)
             snapshots[name] = self._patched(documents, name, made)
         for name in now.groups.keys() - snapshots.keys():
             del now.groups[name]
@@ -189,24 +189,25 @@ class Compiler:
         now: _Last,
         routing: Routing,
         name: str,
-        origin: str,
+        key: DocumentKey,
         ports: Iterable[RoutedPort] | None,
         found: Dirt | None,
     ) -> Snapshot:
-        """The snapshot of the proxies that listen on `ports` (None: as they did); `origin` is the document that says
-        so."""
+        """The snapshot of the proxies that listen on `ports` (None: as they did); `key` is the document that says so,
+        and whose namespace and name are their identity."""
+        caller = Identity(key.namespace, key.name)
         group = now.groups.setdefault(name, Group())
         if ports is None:
             assert found is not None
             for backend in list(group.backends_of(found.services)):
-                group.put_backend(backend, self._backend(routing, backend))
+                group.put_backend(backend, self._backend(routing, backend, caller))
         else:
-            wanted, parts = self._ports(now, routing, group, origin, ports)
+            wanted, parts = self._ports(now, routing, group, str(key), ports)
             for backend in group.backends - wanted:
                 group.drop_backend(backend)
             dirty = wanted if found is None else {*(wanted - group.backends), *group.backends_of(found.services)}
             for backend in sorted(dirty, key=str):
-                group.put_backend(backend, self._backend(routing, backend))
+                group.put_backend(backend, self._backend(routing, backend, caller))
             group.keep_only(parts)
         wanted_secrets = group.wanted_secrets()
         group.put_secrets(
@@ -268,8 +269,8 @@ class Compiler:
         now.routes[name] = (hosts, resource)
         return resource
 
-    def _backend(self, routing: Routing, backend: Backend) -> Iterator[Resource]:
-        reached, origins = routing.reached(backend)
+    def _backend(self, routing: Routing, backend: Backend, caller: Identity) -> Iterator[Resource]:
+        reached, origins = routing.reached(backend, caller=caller)
         yield self._made(reached, origins, partial(cluster, reached))
         if reached.address is None and reached.trusted:
             instances = tuple(backend.among(routing.mesh.endpoints_of(backend.service)))

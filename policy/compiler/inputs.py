@@ -23,6 +23,7 @@ class RoutedRule:
     backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
     leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
     implied: whether nobody wrote the route: it is what a service of its name has for its callers.
+    inbound: whether requests end here, at the service's own sidecar.
     """
 
     route: HTTPRoute | GRPCRoute
@@ -32,6 +33,7 @@ class RoutedRule:
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
     implied: bool = False
+    inbound: bool = False
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was made of this value, so that it is made once: it lives as long as the value does."""
 
@@ -121,6 +123,11 @@ class BoundPort:
     def reads_server_names(self) -> bool:
         """Whether which chain a connection meets depends on its SNI."""
         return any(chain.server_names or chain.certificates for chain in self.chains)
+
+    @property
+    def takes_plain(self) -> bool:
+        """Whether a chain of it is for connections without TLS."""
+        return any(not (chain.server_names or chain.certificates) for chain in self.chains)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def listener(bound: BoundPort) -> Listener:
         address=first,
         additional_addresses=[AdditionalAddress(address=other) for other in others],
         listener_filters=[_server_name_reader()] if bound.reads_server_names else [],
-        filter_chains=[_filter_chain(chain) for chain in bound.chains],
+        filter_chains=[_filter_chain(chain, beside_plain=bound.takes_plain) for chain in bound.chains],
     )
 
 
@@ -53,8 +53,11 @@ def _server_name_reader() -> ListenerFilter:
     return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack(TlsInspector()))
 
 
-def _filter_chain(chain: HttpListener | StreamListener) -> FilterChain:
+def _filter_chain(chain: HttpListener | StreamListener, *, beside_plain: bool) -> FilterChain:
     made = FilterChain(name=chain.name, filters=[_network_filter(chain)])
+    if chain.certificates and beside_plain:
+        made.name = f"{chain.name}/tls"
+        made.filter_chain_match = FilterChainMatch(transport_protocol="tls")
     if chain.server_names:
         made.filter_chain_match = FilterChainMatch(server_names=list(chain.server_names))
     if chain.certificates:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.attachment import ANY_HOST, served_streams
+from policy.authentication_policy import AuthenticationPolicy, MutualTls
 from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
@@ -100,13 +101,30 @@ class Routing:
         found = standing(self._mesh, namespace=namespace, name=name)
         return found or Backend(ServiceKey(namespace, name), None)
 
-    def reached(self, backend: Backend) -> tuple[ReachedBackend, tuple[str, ...]]:
-        """How to reach `backend`, and the documents that say so."""
+    def mutual_tls(self, policies: Effective, identity: Identity) -> MutualTls | None:
+        """What `policies` ask of connections to a service, if `identity`, one of their ends, can do it."""
+        policy = policies.one(AuthenticationPolicy)
+        if policy is None or policy.spec.mutual_tls is None or not self.is_known(identity):
+            return None
+        return policy.spec.mutual_tls
+
+    def is_known(self, identity: Identity) -> bool:
+        """Whether `identity` can prove who it is, and knows whom to believe."""
+        known = self._identities
+        return known.certificate(identity) is not None and known.trust(identity) is not None
+
+    def reached(self, backend: Backend, *, caller: Identity | None = None) -> tuple[ReachedBackend, tuple[str, ...]]:
+        """How `caller`, the proxies that ask, are to reach `backend`, and the documents that say so."""
         service = self._mesh.services.get(backend.service) or Service(*backend.service)
         policies = self._documents.attachments.on_backend(backend)
         external = self._external(backend)
         tls = _backend_tls(policies)
-        if tls is None and external is not None and external.spec.tls is not None:
+        mutual = self.mutual_tls(policies, caller) if caller is not None else None
+        if mutual is not None:
+            namespace, name = backend.service
+            uri = mutual.identity_of(namespace, name)
+            tls = Tls(f"{name}.{namespace}", uris=(uri,), trust=caller, identity=caller)
+        elif tls is None and external is not None and external.spec.tls is not None:
             trust = next((identity for _, identity in external.authorities()), None)
             tls = Tls(external.spec.tls.sni or external.spec.host, trust=trust)
         reached = ReachedBackend(

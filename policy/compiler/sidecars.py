@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
+from policy.authentication_policy import AuthenticationPolicy
 from policy.backends import Backend
 from policy.compiler.http_filters import together, together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener
 from policy.compiler.names import sidecar_group
 from policy.compiler.routing import RoutedPort, Routing
 from policy.documents import Documents
-from policy.effective import NOTHING
+from policy.effective import NOTHING, Effective
 from policy.external_service import ExternalService
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
+from policy.identities import Identity
 from policy.route import ParentReference
 from policy.shapes import Metadata
 from policy.sidecar import Dependency, Sidecar
@@ -27,14 +30,15 @@ _CLUSTER_DOMAIN = "svc.cluster.local"
 
 def sidecar_ports(routing: Routing, documents: Documents, sidecar: Sidecar) -> Iterator[RoutedPort]:
     """The ports of the proxies of `sidecar`. Each is sent what its service may call, and no more."""
-    yield _inbound(routing, documents, sidecar)
+    yield from _inbound(routing, documents, sidecar)
     yield _outbound(routing, documents, sidecar)
     for dependency in sidecar.spec.dependencies:
         if dependency.tcp_port is not None:
             yield _outbound_stream(routing, documents, sidecar, dependency, dependency.tcp_port)
 
 
-def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> RoutedPort:
+def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> Iterator[RoutedPort]:
+    """The port of what comes in. Where strict mutual TLS is asked for and there is no certificate, it stays closed."""
     inbound, group = sidecar.spec.inbound, sidecar_group(sidecar.key)
     key = ServiceKey(*sidecar.key[1:])
     service = routing.mesh.services.get(key) or Service(*key)
@@ -43,14 +47,29 @@ def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> Routed
     # The way to the application is local: nothing that callers are asked for belongs on it.
     local = ReachedBackend(application, service.protocol, NOTHING, address=(_LOOPBACK, inbound.application))
     name = f"{group}/inbound"
+    ways = _ways_in(routing, policies, Identity(*key))
+    if not ways:
+        return
     if inbound.protocol == "TCP":
         stream = StreamListener(name, ((application, 1),), policies)
-        bound = BoundPort(name, (inbound.address,), inbound.port, (stream,))
-        return RoutedPort(bound, {}, (str(sidecar.key),), local)
-    rule = RoutedRule(_to(key), 0, (application,), policies, implied=True)
+        chains = tuple(replace(stream, certificates=way, clients=way[0] if way else None) for way in ways)
+        bound = BoundPort(name, (inbound.address,), inbound.port, chains)
+        yield RoutedPort(bound, {}, (str(sidecar.key),), local)
+        return
+    rule = RoutedRule(_to(key), 0, (application,), policies, implied=True, inbound=True)
     hosts = (RoutedHost("*", (rule,)),)
     http = HttpListener(name, policies, together([rule]))
-    return RoutedPort(BoundPort(name, (inbound.address,), inbound.port, (http,)), {name: hosts}, (), local)
+    served = tuple(replace(http, certificates=way, clients=way[0] if way else None) for way in ways)
+    yield RoutedPort(BoundPort(name, (inbound.address,), inbound.port, served), {name: hosts}, (), local)
+
+
+def _ways_in(routing: Routing, policies: Effective, identity: Identity) -> tuple[tuple[Identity, ...], ...]:
+    """With TLS, as `identity`, and a certificate of the caller's, or plain (), or either."""
+    policy = policies.one(AuthenticationPolicy)
+    if policy is None or policy.spec.mutual_tls is None:
+        return ((),)
+    with_tls = ((identity,),) if routing.is_known(identity) else ()
+    return with_tls if policy.spec.mutual_tls.mode == "Strict" else (*with_tls, ())
 
 
 def _outbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> RoutedPort:

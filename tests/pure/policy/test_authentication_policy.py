@@ -97,9 +97,9 @@ def test_a_document_is_kept_with_its_secrets_and_shown_without() -> None:
 @pytest.mark.parametrize(
     ("spec", "wanted"),
     [
-        ("", "spec: got an object, want one method at least (jwt, apiKeys, basic, external), or anonymous: true"),
+        ("", "spec: got an object, want one method at least (jwt, apiKeys, basic, external, mutualTls), or anonymous: true"),
         (f"anonymous: true, {jwt()}", "spec: got an object, want anonymous or methods, not both"),
-        ("jvt: {}", "spec.jvt: got a field that does not exist, want one of targetRefs, jwt, apiKeys, basic, external, anonymous; did you mean jwt?"),
+        ("jvt: {}", "spec.jvt: got a field that does not exist, want one of targetRefs, jwt, apiKeys, basic, external, mutualTls, anonymous; did you mean jwt?"),
         (jwt(provider(), provider()), "spec.jwt: got an object, want providers with names of their own, and p is there twice"),
         (jwt(provider("jwks: {}")), "spec.jwt.providers[0].jwks: got an empty object, want one of inline, url, backendRef"),
         (jwt(provider("jwks: {url: 'http://a/keys'}")), 'spec.jwt.providers[0].jwks.url: got the text "http://a/keys", want a URL with https'),
@@ -129,9 +129,22 @@ def test_a_document_is_kept_with_its_secrets_and_shown_without() -> None:
         ("external: {protocol: HTTP, backendRef: {name: auth}, context: {a: b}}", "spec.external: got an object, want context only with protocol GRPC"),
         ("external: {backendRef: {name: auth, port: 1}}", "spec.external.backendRef.port: got 1, want 9000"),
         ("external: {backendRef: {name: auth}, failureMode: open}", 'spec.external.failureMode: got the text "open", want Closed, or Open'),
+        ("mutualTls: {}", "spec.targetRefs[0]: got a HTTPRoute, in a policy with mutualTls, want a Service with a Sidecar"),
+        ("mutualTls: {mode: strict}", 'spec.mutualTls.mode: got the text "strict", want Strict, or Permissive'),
         ("external: {backendRef: {name: auth}, bodyBytes: 0}", "spec.external.bodyBytes: got 0, want 1 to 1048576"),
     ],
     ids=count(),  # a stand-in for a secret differs from run to run
 )  # fmt: skip
 def test_a_wrong_one_is_refused_with_what_would_be_right(spec: str, wanted: str) -> None:
     assert problem(text(spec)).startswith(f"AuthenticationPolicy default/test: {wanted}")
+
+
+@pytest.mark.parametrize(
+    ("spec", "target", "wanted"),
+    [
+        (jwt(), "{kind: Service, name: payment}", "spec.targetRefs[0]: got a Service, want a Gateway or a route; only mutualTls"),
+        ("mutualTls: {}", "{kind: Service, name: payment, sectionName: v1}", "spec.targetRefs[0].sectionName: got the version v1, want the whole Service"),
+    ],
+)  # fmt: skip
+def test_a_service_is_for_mutual_tls_alone(spec: str, target: str, wanted: str) -> None:
+    assert problem(text(spec, target=target)).startswith(f"AuthenticationPolicy default/test: {wanted}")
