@@ -18,6 +18,7 @@ RESERVE = 0.2
 _SMOOTHING = 0.5  # of the newest report
 _CHANGE = 0.2  # a share that moves by less stays as it is: each new one comes with a full bucket
 _PAUSE = 15.0  # seconds between two changes of a client's share for the sake of demand
+_EXACT = 1_000_000_000  # parts of a limit that can be told apart
 _FORGOTTEN = 600.0  # seconds without demand
 
 LASTING = 86_400.0
@@ -145,18 +146,22 @@ def shares_of(limit: Limit, demands: Mapping[ClientT, float | None]) -> dict[Cli
     if len(known) < len(demands) or total <= 0:
         parts = dict.fromkeys(demands, even)
     else:
-        parts = {client: RESERVE * even + (1 - RESERVE) * (demand or 0.0) / total for client, demand in demands.items()}
+        parts = {
+            client: RESERVE * even + (1 - RESERVE) * ((demand or 0.0) / total) for client, demand in demands.items()
+        }
     tokens, bursts = _dealt(limit.requests, parts), _dealt(limit.burst, parts)
     # A bucket without room for one request would let none pass.
     return {client: Share(tokens[client], max(1, bursts[client]) if tokens[client] else 0) for client in demands}
 
 
 def _dealt(whole: int, parts: Mapping[ClientT, float]) -> dict[ClientT, int]:
-    """Whole numbers in proportion to `parts`, which add up to 1; together `whole` (largest remainders)."""
-    dealt = {client: int(whole * part) for client, part in parts.items()}
+    """Whole numbers in proportion to `parts`, together `whole`: largest remainders, in exact arithmetic."""
+    weights = {client: round(part * _EXACT) for client, part in parts.items()}
+    total = sum(weights.values())
+    dealt = {client: whole * weight // total for client, weight in weights.items()}
     left = whole - sum(dealt.values())
-    by_remainder = sorted(parts, key=lambda client: dealt[client] - whole * parts[client])
-    for client in by_remainder[: max(0, left)]:
+    by_remainder = sorted(weights, key=lambda client: -(whole * weights[client] % total))
+    for client in by_remainder[:left]:
         dealt[client] += 1
     return dealt
 

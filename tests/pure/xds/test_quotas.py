@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xds.quotas import LASTING, Limit, Quotas, Share, bucket_name, parsed_bucket, shares_of
@@ -11,6 +11,7 @@ from xds.quotas import LASTING, Limit, Quotas, Share, bucket_name, parsed_bucket
 HUNDRED = Limit(requests=100, milliseconds=1_000, burst=100)
 
 
+@example(Limit(5, 1, 10), [5e-324])
 @given(
     st.builds(Limit, st.integers(1, 10_000), st.integers(1, 100_000), st.integers(1, 10_000)),
     st.lists(st.none() | st.floats(0, 1e9), min_size=1, max_size=20),
@@ -18,7 +19,7 @@ HUNDRED = Limit(requests=100, milliseconds=1_000, burst=100)
 def test_shares_add_up_to_the_limit_whatever_the_demand(limit: Limit, demands: list[float | None]) -> None:
     shares = shares_of(limit, dict(enumerate(demands)))
     assert sum(share.tokens for share in shares.values()) == limit.requests
-    assert sum(share.burst for share in shares.values()) <= max(limit.burst, 0) + len(demands)
+    assert sum(share.burst for share in shares.values()) <= limit.burst + len(demands)
 
 
 @pytest.mark.parametrize(
