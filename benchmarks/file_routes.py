@@ -20,12 +20,19 @@ class FileRoutes:
         self._path = path
         self._port = port
         self._session = session
+        self._others: list[dict[str, object]] = []
 
     @classmethod
-    async def start(cls, parts: AsyncExitStack, folder: Path) -> FileRoutes:
+    async def start(cls, parts: AsyncExitStack, folder: Path, *, others: int = 0) -> FileRoutes:
+        """others: how many routes for other hosts stand beside the one that changes."""
         watched = folder / "watched"
         watched.mkdir()
         made = cls(watched / "routes.json", free_port(), await parts.enter_async_context(aiohttp.ClientSession()))
+        made._others = [
+            {"name": f"host-{host}", "domains": [f"host-{host}.example.com"], "routes": [_other(n) for n in numbers]}
+            for host in range(-(-others // 10))
+            for numbers in [range(host * 10, min(others, host * 10 + 10))]
+        ]
         made._write(-1)
         envoy = await EnvoyProcess.start_with(
             json.dumps(made._bootstrap(watched)), node_id="bench-file", log_path=folder / "file.log"
@@ -46,7 +53,7 @@ class FileRoutes:
         resource = {
             "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
             "name": "bench",
-            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}],
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}, *self._others],
         }
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps({"version_info": str(number), "resources": [resource]}))
@@ -86,3 +93,7 @@ class FileRoutes:
             "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
             "static_resources": {"listeners": [listener]},
         }
+
+
+def _other(number: int) -> dict[str, object]:
+    return {"match": {"path_separated_prefix": f"/{number}"}, "redirect": {"path_redirect": "/other/0"}}

@@ -10,10 +10,11 @@ from policy.documents import Documents
 from policy.errors import Problem
 from policy.external_service import ExternalService
 from policy.gateway import Gateway
+from policy.grpc_route import GRPCRoute
 from policy.identities import Identities, Identity
 from policy.problems import listed, nearest
 from policy.route import ParentReference, Route
-from policy.stream_route import StreamRoute
+from policy.stream_route import StreamRoute, TCPRoute, TLSRoute
 from registry.mesh import Mesh
 from registry.model import DocumentKey, ServiceKey
 
@@ -124,6 +125,8 @@ def authority_findings(
 
 def stream_findings(documents: Documents) -> Iterator[str]:
     """Routes of whole connections that want what another has already."""
+    if not documents.all(TCPRoute) and not documents.all(TLSRoute):
+        return
     for gateway in documents.all(Gateway):
         routes = [route for route in documents.routes_of(gateway) if isinstance(route, StreamRoute)]
         if not routes:
@@ -146,6 +149,8 @@ def stream_findings(documents: Documents) -> Iterator[str]:
 
 def hostname_findings(documents: Documents) -> Iterator[Problem]:
     """Gateway API, GRPCRouteSpec.hostnames: a hostname of a listener is for HTTPRoutes or for GRPCRoutes."""
+    if not documents.all(GRPCRoute):
+        return
     for gateway in documents.all(Gateway):
         routes = documents.routes_of(gateway)
         if not any(route.key.kind == "GRPCRoute" for route in routes):

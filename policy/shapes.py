@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
@@ -160,7 +161,7 @@ class BaseDocument(Shape):
         compares everything."""
         return hash(self.key)
 
-    @property
+    @cached_property
     def key(self) -> DocumentKey:
         return DocumentKey(self.KIND, self.metadata.namespace, self.metadata.name)
 

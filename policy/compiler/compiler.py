@@ -3,7 +3,7 @@
 Compiling is a pure function of the mesh: whatever a compiler compiled before, the snapshot has the same content. What
 it remembers saves work: resources by the values that they were made from, and, from the last mesh, the hosts of each
 route configuration and the parts of each group, of which only those are looked at that the change can reach
-(`policy.compiler.dirt`).
+(`policy.reach`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from betterproto2 import Message
 from policy.backends import Backend
 from policy.compiler import names
 from policy.compiler.clusters import cluster, external_cluster
-from policy.compiler.dirt import Dirt, dirt
 from policy.compiler.endpoints import load_assignment
 from policy.compiler.features import LISTENER_NEEDS
 from policy.compiler.groups import Group
@@ -40,6 +39,7 @@ from policy.envoy_patch import EnvoyPatch
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway
 from policy.identities import CertificateChain, Identities, Identity, NoIdentities, TrustBundle, secret_of
+from policy.reach import Reach, reach
 from policy.route import Route
 from policy.sidecar import Sidecar
 from registry.mesh import Mesh
@@ -121,11 +121,11 @@ class Compiler:
         """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
         it was keeps the identical snapshot."""
         documents = Documents.of(mesh)
-        found = self._dirt(mesh, documents)
+        found = self._reach(mesh, documents)
         with undisturbed() if found is None else nullcontext():
             return MappingProxyType(self._compile(mesh, documents, found))
 
-    def _compile(self, mesh: Mesh, documents: Documents, found: Dirt | None) -> Mapping[str, Snapshot]:
+    def _compile(self, mesh: Mesh, documents: Documents, found: Reach | None) -> Mapping[str, Snapshot]:
         last = self._last
         self._last = None  # if this fails half-way, nothing of it is built upon
         now = _Last(mesh, documents, _Asked(self._identities))
@@ -155,7 +155,7 @@ class Compiler:
         self._last = now
         return snapshots
 
-    def _dirt(self, mesh: Mesh, documents: Documents) -> Dirt | None:
+    def _reach(self, mesh: Mesh, documents: Documents) -> Reach | None:
         """What to look at anew; None for all."""
         last = self._last
         if last is None or not last.asked.would_answer_the_same():
@@ -163,7 +163,7 @@ class Compiler:
         changed = mesh.changed_since(last.mesh)
         if changed is None:
             return None
-        return dirt(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
+        return reach(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
 
     def _patched(self, documents: Documents, group: str, made: Snapshot) -> Snapshot:
         """The group's snapshot with its EnvoyPatches merged in. The same of the same is the identical one."""
@@ -191,7 +191,7 @@ class Compiler:
         name: str,
         key: DocumentKey,
         ports: Iterable[RoutedPort] | None,
-        found: Dirt | None,
+        found: Reach | None,
     ) -> Snapshot:
         """The snapshot of the proxies that listen on `ports` (None: as they did); `key` is the document that says so,
         and whose namespace and name are their identity."""
@@ -298,7 +298,7 @@ class Compiler:
         return known
 
 
-def _called(found: Dirt | None, both: Iterable[Documents]) -> set[ServiceKey]:
+def _called(found: Reach | None, both: Iterable[Documents]) -> set[ServiceKey]:
     """The services whose callers follow a route that `found` names."""
     services: set[ServiceKey] = set()
     for documents in both:
@@ -314,7 +314,7 @@ def _called(found: Dirt | None, both: Iterable[Documents]) -> set[ServiceKey]:
     return services
 
 
-def _reaches(found: Dirt, called: set[ServiceKey], sidecar: Sidecar) -> bool:
+def _reaches(found: Reach, called: set[ServiceKey], sidecar: Sidecar) -> bool:
     """Whether a sidecar's ports may be others: its document, its service or one that it calls is among `found`."""
     home = sidecar.key.namespace
     if sidecar.key in found.sidecars or ServiceKey(*sidecar.key[1:]) in found.services:

@@ -21,7 +21,7 @@ _ROUTES = frozenset(kind.KIND for kind in ROUTE_KINDS)
 
 
 @dataclass(slots=True)
-class Dirt:
+class Reach:
     """routes: to be resolved anew. services: how they are reached, or their endpoints. sidecars: their documents."""
 
     routes: set[DocumentKey] = field(default_factory=set)
@@ -29,16 +29,16 @@ class Dirt:
     sidecars: set[DocumentKey] = field(default_factory=set)
 
 
-def dirt(
+def reach(
     before: Mesh,
     after: Mesh,
     changed: Collection[ItemKey],
     *,
     before_documents: Documents,
     documents: Documents,
-) -> Dirt | None:
+) -> Reach | None:
     """What `changed`, the items in which two meshes may differ, can reach; None if that may be anything."""
-    found = Dirt()
+    found = Reach()
     names: set[ServiceKey] = set()
     keys = [key for key in changed if isinstance(key, DocumentKey)]
     for key in changed:
@@ -58,13 +58,13 @@ def dirt(
     if keys and not _of_documents(found, (before_documents, documents), keys):
         return None
     if names:
-        found.routes |= _naming(documents, names)
+        found.routes |= naming(documents, names)
         # A sidecar's dependency is a name, too: whoever follows one of these is among those to look at.
         found.services |= names
     return found
 
 
-def _of_documents(found: Dirt, both: Iterable[Documents], keys: Iterable[DocumentKey]) -> bool:
+def _of_documents(found: Reach, both: Iterable[Documents], keys: Iterable[DocumentKey]) -> bool:
     """Whether what the documents reach is known; it is in `found` then."""
     for documents in both:
         for key in keys:
@@ -86,16 +86,18 @@ def _of_documents(found: Dirt, both: Iterable[Documents], keys: Iterable[Documen
     return True
 
 
-def _naming(documents: Documents, services: Collection[ServiceKey]) -> set[DocumentKey]:
-    """The routes that may mean one of `services`, or a version of it, by a name (docs/decisions/0002)."""
+def naming(documents: Documents, services: Collection[ServiceKey]) -> set[DocumentKey]:
+    """The routes that may mean one of `services`, or a version of it, by a name (docs/decisions/0002), or that are
+    attached to one."""
     found = set()
     for route in documents.routes:
-        for _, ref in route.backend_refs():
-            namespace = ref.namespace or route.key.namespace
-            if any(
-                namespace == service.namespace and (ref.name == service.name or ref.name.startswith(f"{service.name}-"))
-                for service in services
-            ):
-                found.add(route.key)
-                break
+        home = route.key.namespace
+        named = [(ref.namespace or home, ref.name) for _, ref in route.backend_refs()]
+        named += [(ref.namespace or home, ref.name) for ref in route.spec.parent_refs if ref.kind == "Service"]
+        if any(
+            namespace == service.namespace and (name == service.name or name.startswith(f"{service.name}-"))
+            for namespace, name in named
+            for service in services
+        ):
+            found.add(route.key)
     return found
