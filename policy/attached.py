@@ -68,15 +68,14 @@ class AttachedPolicy(BaseDocument):
     TARGETS: the kinds that it may attach to.
     STACKS: False: the most specific policy applies, whole, and one on the very same target is the rule. True: all
         apply together, from the most general to the most specific; what that means, its compiler module says.
-    AT_CALLERS, AT_SERVER: where one that is attached to a Service applies: where the service is called (callers'
-        sidecars, gateways), as for retries; or at the service's own sidecars, on what comes in, as for whom it admits.
-        Both is for what is said of connections, which have two ends: a request would be retried, or judged, twice.
+    AT_SERVER: where one that is attached to a Service applies. False: where the service is called (callers' sidecars,
+        gateways), as for retries. True: at the service's own sidecars, on what comes in, as for whom it admits. Never
+        both: a request would be retried, or judged, twice.
     """
 
     API_VERSION: ClassVar[str] = POLICY_API
     TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute")
     STACKS: ClassVar[bool] = False
-    AT_CALLERS: ClassVar[bool] = True
     AT_SERVER: ClassVar[bool] = False
 
     spec: AttachedSpec

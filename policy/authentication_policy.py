@@ -266,7 +266,7 @@ class AuthenticationPolicy(AttachedPolicy):
 
     KIND: ClassVar[str] = "AuthenticationPolicy"
     TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute", "Service")
-    AT_SERVER: ClassVar[bool] = True  # mutual TLS: both ends of a connection speak it
+    AT_SERVER: ClassVar[bool] = True
     HAS_SECRETS: ClassVar[bool] = True
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"

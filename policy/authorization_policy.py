@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from policy.attached import AttachedPolicy, AttachedSpec, TargetKind
-from policy.effective import Effective
 from policy.errors import Problem
 from policy.http_route import HTTPHeaderMatch, HTTPPathMatch
 from policy.shapes import LIST, AbsoluteFile, NamespaceName, ObjectName, Shape, Word, matching
@@ -120,37 +119,19 @@ class AuthorizationPolicy(AttachedPolicy):
 
     KIND: ClassVar[str] = "AuthorizationPolicy"
     TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute", "Service")
-    AT_CALLERS: ClassVar[bool] = False
-    AT_SERVER: ClassVar[bool] = True
     STACKS: ClassVar[bool] = True
+    AT_SERVER: ClassVar[bool] = True
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"
     kind: Literal["AuthorizationPolicy"] = "AuthorizationPolicy"
     spec: AuthorizationPolicySpec
 
-    @classmethod
-    def deciding(cls, policies: Effective, *, inbound: bool) -> tuple[AuthorizationPolicy, ...]:
-        """Those of `policies` that decide about requests. The ones that are for services do where requests come in, and
-        not with their callers, whose sidecars know no peer."""
-        return tuple(policy for policy in policies.all(cls) if inbound or not policy.is_for_services)
-
-    @property
-    def is_for_services(self) -> bool:
-        """Whether the sidecars of services decide by it, about what comes in."""
-        return self.spec.target_refs[0].kind == "Service"
-
     def findings(self) -> Iterator[Problem | str]:
-        """Addresses are read before any route is known; and a policy is for one side."""
+        """Addresses are read before any route is known; all sidecars of a service decide alike."""
         for index, ref in enumerate(self.spec.target_refs):
-            where = f"spec.targetRefs[{index}]"
-            if (ref.kind == "Service") != self.is_for_services:
-                want = "targets that are all Services, or none: a policy of its own for the others"
-                yield Problem(str(self.key), where, f"{ref.kind}, beside others", want)
-            elif ref.kind == "Service" and ref.section_name is not None:
-                got = f"the version {ref.section_name}"
-                yield Problem(
-                    str(self.key), f"{where}.sectionName", got, "the whole Service: its sidecars decide alike"
-                )
+            if ref.kind == "Service" and ref.section_name is not None:
+                where = f"spec.targetRefs[{index}].sectionName"
+                yield Problem(str(self.key), where, f"the version {ref.section_name}", "the whole Service")
         if self.spec.client_address is None:
             return
         for index, ref in enumerate(self.spec.target_refs):

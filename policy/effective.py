@@ -69,7 +69,7 @@ class Attachments:
         for target in [target for target in by_target if target.kind == _SERVICE]:
             standing_there = self._by_target[target]
             self._at_server[target] = tuple(policy for policy in standing_there if policy.AT_SERVER)
-            self._by_target[target] = tuple(policy for policy in standing_there if policy.AT_CALLERS)
+            self._by_target[target] = tuple(policy for policy in standing_there if not policy.AT_SERVER)
         self._known: dict[tuple[tuple[AttachedPolicy, ...], ...], Effective] = {}
         self.conflicts = tuple(conflicts)
 

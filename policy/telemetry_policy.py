@@ -127,7 +127,6 @@ class TelemetryPolicy(AttachedPolicy):
 
     KIND: ClassVar[str] = "TelemetryPolicy"
     TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "Service")
-    AT_CALLERS: ClassVar[bool] = False
     AT_SERVER: ClassVar[bool] = True
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"

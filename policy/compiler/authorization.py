@@ -85,11 +85,7 @@ def on_connection_manager(manager: HttpConnectionManager, served: HttpListener) 
 
 
 def _asked(rule: RoutedRule, action: str) -> Asked | None:
-    policies = [
-        policy
-        for policy in AuthorizationPolicy.deciding(rule.policies, inbound=rule.inbound)
-        if policy.spec.action == action
-    ]
+    policies = [policy for policy in rule.policies.all(AuthorizationPolicy) if policy.spec.action == action]
     if not policies:
         return None
     return Asked(

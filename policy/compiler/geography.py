@@ -28,7 +28,7 @@ COUNTRY_HEADER = "x-apg-country"
 
 def asked(rule: RoutedRule) -> str | None:
     """The file to look countries up in; all policies of a mesh have the same."""
-    policies = AuthorizationPolicy.deciding(rule.policies, inbound=rule.inbound)
+    policies = rule.policies.all(AuthorizationPolicy)
     return next((policy.spec.country_database for policy in policies if policy.spec.asks_for_country), None)
 
 

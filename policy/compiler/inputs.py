@@ -23,7 +23,6 @@ class RoutedRule:
     backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
     leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
     implied: whether nobody wrote the route: it is what a service of its name has for its callers.
-    inbound: whether requests end here, at the service's own sidecar.
     """
 
     route: HTTPRoute | GRPCRoute
@@ -33,7 +32,6 @@ class RoutedRule:
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
     implied: bool = False
-    inbound: bool = False
     kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What was made of this value, so that it is made once: it lives as long as the value does."""
 

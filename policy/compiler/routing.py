@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from policy.attachment import ANY_HOST, served_streams
-from policy.authentication_policy import AuthenticationPolicy, MutualTls
+from policy.authentication_policy import AuthenticationPolicy
 from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
@@ -101,13 +101,6 @@ class Routing:
         found = standing(self._mesh, namespace=namespace, name=name)
         return found or Backend(ServiceKey(namespace, name), None)
 
-    def mutual_tls(self, policies: Effective, identity: Identity) -> MutualTls | None:
-        """What `policies` ask of connections to a service, if `identity`, one of their ends, can do it."""
-        policy = policies.one(AuthenticationPolicy)
-        if policy is None or policy.spec.mutual_tls is None or not self.is_known(identity):
-            return None
-        return policy.spec.mutual_tls
-
     def is_known(self, identity: Identity) -> bool:
         """Whether `identity` can prove who it is, and knows whom to believe."""
         known = self._identities
@@ -119,8 +112,10 @@ class Routing:
         policies = self._documents.attachments.on_backend(backend)
         external = self._external(backend)
         tls = _backend_tls(policies)
-        mutual = self.mutual_tls(policies, caller) if caller is not None else None
-        if mutual is not None:
+        inbound = self._documents.attachments.on_inbound(backend.service)
+        asked = inbound.one(AuthenticationPolicy)
+        mutual = asked.spec.mutual_tls if asked is not None else None
+        if mutual is not None and caller is not None and self.is_known(caller):
             namespace, name = backend.service
             uri = mutual.identity_of(namespace, name)
             tls = Tls(f"{name}.{namespace}", uris=(uri,), trust=caller, identity=caller)
@@ -136,7 +131,7 @@ class Routing:
             trusted=tls is None or tls.trust is None or self._identities.trust(tls.trust) is not None,
         )
         origin = str(external.key) if external is not None else f"Service {backend.service}"
-        return reached, (origin, *policies.origins)
+        return reached, (origin, *policies.origins, *(inbound.origins if mutual is not None else ()))
 
     def is_external(self, backend: Backend) -> bool:
         return self._external(backend) is not None

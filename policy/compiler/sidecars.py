@@ -56,7 +56,7 @@ def _inbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> Iterat
         bound = BoundPort(name, (inbound.address,), inbound.port, chains)
         yield RoutedPort(bound, {}, (str(sidecar.key),), local)
         return
-    rule = RoutedRule(_to(key), 0, (application,), policies, implied=True, inbound=True)
+    rule = RoutedRule(_to(key), 0, (application,), policies, implied=True)
     hosts = (RoutedHost("*", (rule,)),)
     http = HttpListener(name, policies, together([rule]))
     served = tuple(replace(http, certificates=way, clients=way[0] if way else None) for way in ways)
