@@ -200,7 +200,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         async def call() -> pb.ProposeResponse:
             _bounded(request.sentence)
             proposal = await self._sentences.propose(request.sentence, conversation=request.conversation)
-            return messages.proposal(proposal)
+            return messages.proposal(proposal, traffic=self._sentences.traffic(proposal.answer))
 
         return await _answer(context, call)
 

@@ -171,6 +171,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                 console=lambda: config.console_address,
                 now=lambda: datetime.now(UTC),
             ),
+            loads=lambda: telemetry.loads.values,
         )
         servicer = AdminServicer(
             operations,

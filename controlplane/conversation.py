@@ -53,7 +53,8 @@ async def _propose(sentence: str, conversation: str, sentences: Sentences) -> As
         finally:
             if not asked.done():
                 asked.cancel()  # the client is gone, and so is who wanted to know
-    yield pb.ConverseResponse(proposal=messages.proposal(asked.result()))
+    made = asked.result()
+    yield pb.ConverseResponse(proposal=messages.proposal(made, traffic=sentences.traffic(made.answer)))
 
 
 async def _until_done(asked: asyncio.Task[Proposal], news: asyncio.Queue[str]) -> AsyncIterator[str]:

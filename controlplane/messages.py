@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from controlplane.events import Event, Lost, Published
 from controlplane.proposals import Proposal
 from controlplane.redaction import shown_body
 from controlplane.rendering import document_yaml, resource_yaml
+from controlplane.traffic import ServiceTraffic
 from intelligence.intents.forms import form_of
 from intelligence.intents.intents import kind_of
 from policy.plan import Operation, Plan
@@ -115,7 +117,7 @@ def _service_yaml(item: object) -> str:
     return f"namespace: {item.namespace}\nname: {item.name}\nport: {item.port}\n" if isinstance(item, Service) else ""
 
 
-def proposal(item: Proposal) -> pb.ProposeResponse:
+def proposal(item: Proposal, *, traffic: Sequence[ServiceTraffic] = ()) -> pb.ProposeResponse:
     """An answer, with the id under which it can be confirmed."""
     answer, understanding = item.answer, item.answer.understanding
     message = pb.ProposeResponse(
@@ -127,6 +129,14 @@ def proposal(item: Proposal) -> pb.ProposeResponse:
         notes=answer.notes,
         shown=answer.shown,
         services=[str(key) for key in answer.touched],
+        traffic=[
+            pb.ServiceTraffic(
+                service=str(found.service),
+                requests_per_second=found.requests_per_second,
+                failed_percent=found.failed_percent,
+            )
+            for found in traffic
+        ],
     )
     if understanding is not None:
         message.parser = understanding.parser

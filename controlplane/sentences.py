@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from controlplane.errors import NotConfirmedError
 from controlplane.operations import Applied, Attribution, Operations
 from controlplane.proposals import Proposal, Proposals, Talks
 from controlplane.questions import Questions, moment_of
+from controlplane.traffic import ServiceTraffic, traffic_of
 from intelligence.intents.answer import NO_RISK, Answer
 from intelligence.intents.errors import AmbiguousError, IntentError, NotUnderstoodError, UnknownNameError
 from intelligence.intents.intents import Intent, Question, Restore, Undo
@@ -24,6 +25,7 @@ from intelligence.intents.understanding import Need, Understanding
 from policy.errors import PolicyError
 from registry.mesh import Mesh
 from registry.model import Document
+from xds.loads import ClusterLoad
 
 _SURE_ENOUGH = 0.5
 """Below this confidence a parser's answer is not planned."""
@@ -38,11 +40,13 @@ class Sentences:
         *,
         parsers: Sequence[Parser],
         questions: Questions,
+        loads: Callable[[], Iterable[ClusterLoad]] = tuple,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._operations = operations
         self._parsers = parsers
         self._questions = questions
+        self._loads = loads
         self._now = now
         self._proposals = Proposals()
         self._talks = Talks()
@@ -65,6 +69,10 @@ class Sentences:
         if answer.applicable and answer.plan is not None and answer.plan.changes:
             return self._proposals.add(answer)
         return Proposal("", answer)
+
+    def traffic(self, answer: Answer) -> tuple[ServiceTraffic, ...]:
+        """What flows now to the services that an answer is about, as far as proxies have told."""
+        return traffic_of(answer.touched, self._operations.mesh, self._loads(), now=self._now())
 
     async def answer(
         self, sentence: str, talk: Talk, *, progress: Callable[[str], None] = silence

@@ -40,7 +40,15 @@ def as_data(sentence: str, answer: pb.ProposeResponse, *, revision: int | None =
         "answer": list(answer.shown),
         "warnings": list(answer.plan.warnings),
         "services": list(answer.services),
-        "traffic": None,  # what flows now is known once telemetry is asked
+        "traffic": [
+            {
+                "service": found.service,
+                "requests_per_second": round(found.requests_per_second, 2),
+                "failed_percent": round(found.failed_percent, 2),
+            }
+            for found in answer.traffic
+        ]
+        or None,
         "parser": answer.parser or None,
         "language": answer.language or None,
         "proposal": answer.proposal_id or None,
@@ -78,6 +86,11 @@ def show(printer: Output, answer: pb.ProposeResponse) -> None:
         console.print(f"[bold]understood[/] ({answer.parser}, {answer.confidence:.0%} sure): {escape(words)}")
     for line in answer.shown:
         console.print(escape(line))
+    for found in answer.traffic:
+        console.print(
+            f"now {escape(found.service)} has {found.requests_per_second:.3g} requests a second, "
+            f"{found.failed_percent:.3g}% of them fail"
+        )
     for note in answer.notes:
         console.print(f"[dim]note[/] {escape(note)}")
     if answer.risk.grade not in ("", "none"):

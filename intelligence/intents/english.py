@@ -19,7 +19,7 @@ CONCEPTS: dict[str, str] = {
         "into, shove, pull, nudge, guide, lead, carry, convey, deflect to, usher, conduct, drive, run through, go "
         "through, goes through, hop, slide, flip over, roll over, fall to, falls to, is for, are for, belong to, "
         "belongs to, enjoy, own, take over, takes over, absorb, pick up, picks up, sent, given, taken, brought, "
-        "driven, led, passed on, moved over, put through"
+        "driven, led, passed on, moved over, put through, belong on, belongs on, belong at"
     ),
     "SPLIT": (
         "split, divide, distribute, balance, spread, share, partition, traffic split, load balancing, load "
@@ -440,7 +440,7 @@ CONCEPTS: dict[str, str] = {
     "HEALTH": (
         "health, healthy, health status, status, doing, state, well, health overview, condition, health check, "
         "unhealthy, up, alive, ok, fine, wellbeing, sick, down, conditions, shape, health state, in good shape, "
-        "going, holding up, overview"
+        "holding up, overview"
     ),
     "TOPOLOGY": (
         "topology, 3d topology, 3d topology view, topology view, mesh map, service map, graph, service graph, "

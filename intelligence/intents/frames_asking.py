@@ -107,6 +107,14 @@ FRAMES: tuple[Frame, ...] = (
         weight=2,
     ),
     frame(
+        "changes of a day",
+        "CHANGED|CHANGE TODAY|YESTERDAY",
+        f"{_S} CHANGED CHANGE SINCE",
+        _changes,
+        says="any changes today?",
+        weight=1,
+    ),
+    frame(
         "callers",
         "WHO|WHAT ALLOW|CALL CALL|service|stranger",
         f"service stranger {_ASK} ALLOW CALL SERVICENOUN USER",

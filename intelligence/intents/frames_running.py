@@ -79,7 +79,8 @@ def _metric(c: Clause) -> Metric:
 def _autoscale(c: Clause) -> list[Intent]:
     percent = c.percent()
     metric = _metric(c)
-    if percent is None or (c.has("BELOW") and not c.has("ABOVE")):
+    below = any(token.has(mask("BELOW")) and not token.has(mask("MAX MIN")) for token in c.tokens)
+    if percent is None or (below and not c.has("ABOVE")):
         raise MisfitError
     least = most = None
     numbers = c.of_kind("number")

@@ -370,6 +370,14 @@ FRAMES: tuple[Frame, ...] = (
         says="send all payment traffic to v2",
     ),
     frame(
+        "put all",
+        f"SET ALL {_VERSIONS}",
+        f"{_S} {_CARRIED} ALL STABLE CANARY",
+        _split,
+        says="put all of payment onto v2",
+        weight=2,
+    ),
+    frame(
         "route to a service",
         "ROUTE service|stranger service|stranger|SECURITY",
         f"{_CARRIED} ALL EVERY amount SECURITY FROM many",

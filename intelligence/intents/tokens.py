@@ -117,7 +117,7 @@ class Reading:
 def tokens(sentence: str, reading: Reading) -> list[Token]:
     """The tokens of `sentence`, in order, lists joined."""
     text = normal(sentence)
-    return joined(_Tokeniser(text, reading).run())
+    return joined(_rated(_Tokeniser(text, reading).run()))
 
 
 class _Tokeniser:
@@ -319,7 +319,7 @@ class _Tokeniser:
             return 1, _token(FILE, piece, names=(piece.text,))
         if piece.kind == "word" and _HOST.fullmatch(piece.word):
             return 1, _token(HOST, piece, names=(piece.word,))
-        if piece.word in ("yesterday", "today") or piece.word in _TIMES_OF_DAY:
+        if piece.word.removesuffix("'s") in ("yesterday", "today") or piece.word in _TIMES_OF_DAY:
             return self._moment(place)
         return None
 
@@ -328,8 +328,8 @@ class _Tokeniser:
         day, clock, length = "", "", 0
         while place + length < len(self._pieces):
             piece = self._pieces[place + length]
-            if piece.word in ("yesterday", "today") and not day:
-                day = piece.word
+            if piece.word.removesuffix("'s") in ("yesterday", "today") and not day:
+                day = piece.word.removesuffix("'s")
             elif piece.kind == "clock" and not clock:
                 clock = _clock(piece.word)
             elif piece.word in _TIMES_OF_DAY and not clock:
@@ -658,6 +658,24 @@ def _may_precede(piece: Piece) -> bool:
 
 _LISTABLE = (SERVICE, COUNTRY, ADDRESS, METHOD)
 _CONNECTORS = mask("AND COMMA")
+
+
+def _rated(found: Sequence[Token]) -> list[Token]:
+    """ "10 payment requests per minute": the number, what comes after the service's name, and the unit are one rate."""
+    result = list(found)
+    for place in range(len(result) - 3):
+        number, service, requests, *after = result[place : place + 5]
+        if number.kind != NUMBER or service.kind != SERVICE or not requests.has(mask("TRAFFIC")):
+            continue
+        if len(after) > 1 and after[0].text.lower() in ("per", "every", "each") and after[1].kind == DURATION:
+            unit, length = after[1], 5
+        elif after[0].kind == DURATION and after[0].text.lower() in ("a", "an"):
+            unit, length = after[0], 4
+        else:
+            continue
+        rate = replace(number, kind=RATE, mask=bit(RATE), duration=unit.duration)
+        return [*result[:place], rate, service, *_rated(result[place + length :])]
+    return result
 
 
 def joined(found: Sequence[Token]) -> list[Token]:

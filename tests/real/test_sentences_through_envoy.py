@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,6 +13,7 @@ from aiohttp import web
 
 from protos.apg.admin.v1 import admin_pb2 as pb
 from tests.conditions import eventually
+from tests.envoys import running_envoy
 from tests.meshes import DEADLINE
 from tests.shop import Shop, Upstream, running_shop, running_upstream
 
@@ -19,7 +22,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Shop, Upstream]]:
-    async with running_shop(tmp_path_factory.mktemp("shop")) as shop, running_upstream("v2") as second:
+    folder = tmp_path_factory.mktemp("shop")
+    async with running_shop(folder, load_report_interval=0.2) as shop, running_upstream("v2") as second:
         await shop.mesh.add_endpoint("payment", second.port, "v2")
         yield shop, second
 
@@ -141,6 +145,31 @@ async def test_without_a_token_nobody_comes_in(shop: Shop) -> None:
         shop, "require a JWT issued by https://id.example.com with keys at https://id.example.com/jwks for payment"
     )
     assert (await shop.request()).status == 401
+
+
+async def test_the_answer_says_what_flows_now(shop: Shop, tmp_path: Path) -> None:
+    """A second Envoy shares the gateway's port, and reports."""
+    await say(shop, "send all payment traffic to v1")
+
+    async def told() -> pb.ServiceTraffic | None:
+        await shop.request()
+        sentence = pb.ProposeRequest(sentence="route 20% of payment traffic to v2")
+        answer = await shop.mesh.api.Propose(sentence, timeout=DEADLINE)
+        return next(iter(answer.traffic), None)
+
+    reporting = running_envoy(
+        shop.mesh.xds_port, "default/edge", log_path=tmp_path / "envoy.log", node_id="reporter", load_reports=True
+    )
+    async with reporting:
+        found = await eventually(told, deadline=timedelta(seconds=60))
+    assert found is not None
+    assert found.service == "default/payment"
+    assert found.requests_per_second > 0
+
+    async def alone() -> bool:
+        return len((await shop.mesh.fleet()).proxies) == 1
+
+    await eventually(alone)
 
 
 async def test_a_new_route_serves_its_path(shop: Shop, second: Upstream) -> None:

@@ -1104,6 +1104,7 @@ class ProposeResponse(_message.Message):
     SHOWN_FIELD_NUMBER: _builtins.int
     SERVICES_FIELD_NUMBER: _builtins.int
     LANGUAGE_FIELD_NUMBER: _builtins.int
+    TRAFFIC_FIELD_NUMBER: _builtins.int
     proposal_id: _builtins.str
     """to be given to Confirm within ten minutes; empty: there is nothing to confirm"""
     parser: _builtins.str
@@ -1138,6 +1139,10 @@ class ProposeResponse(_message.Message):
     def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """those that the plan is about"""
 
+    @_builtins.property
+    def traffic(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceTraffic]:
+        """what flows now to those services; empty: no proxy has told"""
+
     def __init__(
         self,
         *,
@@ -1155,14 +1160,40 @@ class ProposeResponse(_message.Message):
         shown: _abc.Iterable[_builtins.str] | None = ...,
         services: _abc.Iterable[_builtins.str] | None = ...,
         language: _builtins.str = ...,
+        traffic: _abc.Iterable[Global___ServiceTraffic] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["plan", b"plan", "risk", b"risk"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "intents", b"intents", "language", b"language", "needs", b"needs", "not_understood", b"not_understood", "notes", b"notes", "parser", b"parser", "plan", b"plan", "proposal_id", b"proposal_id", "refusal", b"refusal", "risk", b"risk", "services", b"services", "shown", b"shown", "understood", b"understood"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence", b"confidence", "intents", b"intents", "language", b"language", "needs", b"needs", "not_understood", b"not_understood", "notes", b"notes", "parser", b"parser", "plan", b"plan", "proposal_id", b"proposal_id", "refusal", b"refusal", "risk", b"risk", "services", b"services", "shown", b"shown", "traffic", b"traffic", "understood", b"understood"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProposeResponse: _TypeAlias = ProposeResponse  # noqa: Y015
+
+@_typing.final
+class ServiceTraffic(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    FAILED_PERCENT_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    requests_per_second: _builtins.float
+    failed_percent: _builtins.float
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        requests_per_second: _builtins.float = ...,
+        failed_percent: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failed_percent", b"failed_percent", "requests_per_second", b"requests_per_second", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceTraffic: _TypeAlias = ServiceTraffic  # noqa: Y015
 
 @_typing.final
 class Intent(_message.Message):
