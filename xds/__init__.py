@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from xds.cache import SnapshotCache
     from xds.errors import EncodeError, RequestError, SnapshotError, XdsError
     from xds.fleet import Fleet
+    from xds.flow import Flow
+    from xds.listening import Tls, Transport
     from xds.resource import Resource
     from xds.resource_types import RESOURCE_TYPES, ResourceKey, ResourceType, resource_type
     from xds.server import Server, node_cluster, node_id
@@ -21,6 +23,7 @@ __all__ = [
     "RESOURCE_TYPES",
     "EncodeError",
     "Fleet",
+    "Flow",
     "RequestError",
     "Resource",
     "ResourceKey",
@@ -29,6 +32,8 @@ __all__ = [
     "Snapshot",
     "SnapshotCache",
     "SnapshotError",
+    "Tls",
+    "Transport",
     "XdsError",
     "node_cluster",
     "node_id",
@@ -39,6 +44,8 @@ _HOMES = {
     "cache": ("SnapshotCache",),
     "errors": ("EncodeError", "RequestError", "SnapshotError", "XdsError"),
     "fleet": ("Fleet",),
+    "flow": ("Flow",),
+    "listening": ("Tls", "Transport"),
     "resource": ("Resource",),
     "resource_types": ("RESOURCE_TYPES", "ResourceKey", "ResourceType", "resource_type"),
     "server": ("Server", "node_cluster", "node_id"),

@@ -30,6 +30,9 @@ class Flow:
     drain: how long a stream that is to end may take to finish the update that it is in the middle of.
     max_streams, max_streams_per_node, max_streams_per_connection: of this server. A stream beyond is refused with
     RESOURCE_EXHAUSTED; beyond the last one a client waits, or opens another connection.
+    max_connections: of this server; one beyond is closed at once.
+    idle: how long a connection may be without a stream.
+    handshake: how long a client may take to begin TLS.
     turns: how many clients are served their first configuration at once; the others wait, in order of arrival.
     turn: how long one of them may take before the next one's turn comes all the same.
     keepalive, keepalive_timeout: how often a silent client is pinged, and how long its answer may take.
@@ -40,16 +43,19 @@ class Flow:
     max_streams: int = 10_000
     max_streams_per_node: int = 256
     max_streams_per_connection: int = 100
+    max_connections: int = 10_000
+    idle: timedelta = timedelta(minutes=5)
+    handshake: timedelta = timedelta(seconds=10)
     turns: int = 32
     turn: timedelta = timedelta(seconds=0.25)
     keepalive: timedelta = timedelta(seconds=30)
     keepalive_timeout: timedelta = timedelta(seconds=10)
 
     def __post_init__(self) -> None:
-        for name in ("max_streams", "max_streams_per_node", "max_streams_per_connection", "turns"):
+        for name in ("max_streams", "max_streams_per_node", "max_streams_per_connection", "max_connections", "turns"):
             if (count := getattr(self, name)) < 1:
                 raise ValueError(f"{name}: got {count}, want 1 or more")
-        for name in ("drain", "turn", "keepalive", "keepalive_timeout"):
+        for name in ("idle", "handshake", "drain", "turn", "keepalive", "keepalive_timeout"):
             if (time := getattr(self, name)) <= timedelta(0):
                 raise ValueError(f"{name}: got {time.total_seconds():g} s, want more than 0")
         if self.max_age is not None and self.max_age <= timedelta(0):
@@ -59,6 +65,9 @@ class Flow:
         """As gRPC's server options."""
         options = [
             ("grpc.max_concurrent_streams", self.max_streams_per_connection),
+            ("grpc.max_allowed_incoming_connections", self.max_connections),
+            ("grpc.max_connection_idle_ms", _milliseconds(self.idle)),
+            ("grpc.server_handshake_timeout_ms", _milliseconds(self.handshake)),
             ("grpc.keepalive_time_ms", _milliseconds(self.keepalive)),
             ("grpc.keepalive_timeout_ms", _milliseconds(self.keepalive_timeout)),
             ("grpc.keepalive_permit_without_calls", 1),

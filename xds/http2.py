@@ -96,7 +96,6 @@ class ServerConnection:
         "_server",
         "_window",
         "closing",
-        "pings_answered",
         "preface_seen",
     )
 
@@ -120,7 +119,6 @@ class ServerConnection:
         self._resets = 0
         self._idle = 0
         self._blocked: dict[int, Call] = {}  # those with something unsent
-        self.pings_answered = 0
         self.closing = False
         settings = (
             (MAX_CONCURRENT_STREAMS, max_calls),
@@ -193,7 +191,7 @@ class ServerConnection:
             self._give_back(stream, call)
 
     def ping(self) -> None:
-        """Asks for a sign of life: `pings_answered` counts up. What a client may do in vain is counted from here."""
+        """Asks for a sign of life. What a client may do in vain is counted from here."""
         self._resets = self._idle = 0
         self._out.append(frame(PING, 0, 0, b"apg-mesh"))
 
@@ -421,9 +419,7 @@ class ServerConnection:
         if len(payload) != 8:
             raise Http2Error(FRAME_SIZE_ERROR, f"PING of {len(payload)} octets")
         self._in_vain()
-        if flags & ACK:
-            self.pings_answered += 1
-        else:
+        if not flags & ACK:
             self._out.append(frame(PING, ACK, 0, payload))
 
     def _take_reset(self, stream: int, code: int) -> None:

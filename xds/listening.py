@@ -91,6 +91,9 @@ class _Http2Listener:
         self._server = GrpcServer(
             max_message=MAX_REQUEST_BYTES,
             max_calls=flow.max_streams_per_connection,
+            max_connections=flow.max_connections,
+            idle=flow.idle.total_seconds(),
+            handshake=flow.handshake.total_seconds(),
             max_age=flow.max_age.total_seconds() if flow.max_age is not None else None,
             keepalive=flow.keepalive.total_seconds(),
             keepalive_timeout=flow.keepalive_timeout.total_seconds(),

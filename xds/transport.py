@@ -1,211 +1,47 @@
 """A gRPC server over asyncio, for services of many long streams: what `grpc.aio.server` is, as much of it as is needed.
 
 It takes the same handlers (`grpc.method_handlers_generic_handler`) and gives them the same context, at a third of the
-CPU time and a fifth of the memory of a stream: docs/decisions/0030. `xds/http2.py` owns the protocol; this file moves
-bytes, runs a task for each call and watches the clock.
+CPU time and a fifth of the memory of a stream: docs/decisions/0030. `xds/http2.py` owns the protocol,
+`xds/http2_context.py` a call; this file moves bytes and watches the clock.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, TypeAlias, cast
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 import grpc
 
 from xds.http2 import ServerConnection
 from xds.http2_calls import Headers
-from xds.http2_frames import NO_ERROR, CallError, Http2Error
-
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Message: TypeAlias = Any  # what the handler's own functions read and write; bytes where it has none
-
-_log = logging.getLogger(__name__)
+from xds.http2_context import Context, Handler
+from xds.http2_frames import ENHANCE_YOUR_CALM, NO_ERROR, CallError, Http2Error
 
 _WINDOW = 1 << 20  # octets that a client may send ahead of being read
 _READ = 1 << 16  # octets
 _MAX_CALLS = 1_000  # of one connection
-_UNAVAILABLE, _UNIMPLEMENTED, _UNKNOWN, _DEADLINE_EXCEEDED = 14, 12, 2, 4
-
-
-class Context:
-    """One call, as its handler sees it: the part of `grpc.aio.ServicerContext` that our services use."""
-
-    __slots__ = (
-        "_connection",
-        "_details",
-        "_half_closed",
-        "_handler",
-        "_headers",
-        "_messages",
-        "_reader",
-        "_status",
-        "_stream",
-        "_trailing",
-        "_writer",
-        "ended",
-        "task",
-    )
-
-    def __init__(self, connection: _Connection, stream: int, headers: Headers, handler: Handler) -> None:
-        self._connection = connection
-        self._stream = stream
-        self._headers = headers
-        self._handler = handler
-        self._messages: deque[bytes] = deque()
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
-        self._half_closed = False
-        self._status, self._details = 0, ""
-        self._trailing: Headers = ()
-        self.ended = False
-        self.task: asyncio.Task[None] | None = None
-
-    # --- for the handler ---
-
-    def __aiter__(self) -> Context:
-        return self
-
-    async def __anext__(self) -> Message:
-        if self._messages:
-            return self._next()
-        message = await self.read()
-        if message is grpc.aio.EOF:
-            raise StopAsyncIteration
-        return message
-
-    async def read(self) -> Message:
-        """The next request; `grpc.aio.EOF` when the client has no more."""
-        while not self._messages:
-            if self._half_closed:
-                return grpc.aio.EOF
-            self._reader = self._connection.loop.create_future()
-            await self._reader
-        return self._next()
-
-    def _next(self) -> Message:
-        message = self._messages.popleft()
-        self._connection.http2.taken(self._stream, len(message))
-        self._connection.flush()
-        deserialize = self._handler.request_deserializer
-        return deserialize(message) if deserialize else message
-
-    async def write(self, message: Message) -> None:
-        """Sends a response; returns once the client has room for the next."""
-        serialize = self._handler.response_serializer
-        if not self.ended:
-            gone = self._connection.http2.send(self._stream, serialize(message) if serialize else message)
-            self._connection.flush()
-            if not gone or self._connection.paused:
-                self._writer = self._connection.loop.create_future()
-                await self._writer
-
-    async def abort(self, code: grpc.StatusCode, details: str = "", trailing_metadata: Headers = ()) -> NoReturn:
-        """Ends the call with a status; does not return."""
-        self._status, self._details, self._trailing = code.value[0], details, tuple(trailing_metadata)
-        raise grpc.aio.AbortError(details)
-
-    def set_code(self, code: grpc.StatusCode) -> None:
-        self._status = code.value[0]
-
-    def set_details(self, details: str) -> None:
-        self._details = details
-
-    def set_trailing_metadata(self, metadata: Headers) -> None:
-        self._trailing = tuple(metadata)
-
-    def invocation_metadata(self) -> Headers:
-        return tuple(header for header in self._headers if not header[0].startswith(":"))
-
-    def peer(self) -> str:
-        """As gRPC writes it: "ipv4:10.0.0.1:4711", "ipv6:%5B::1%5D:4711"."""
-        return self._connection.peer
-
-    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
-        """Of the client's certificate, under gRPC's names; empty in plain text."""
-        return self._connection.auth_context()
-
-    def cancelled(self) -> bool:
-        return self.ended
-
-    # --- for the connection ---
-
-    def take(self, message: bytes) -> None:
-        self._messages.append(message)
-        _wake(self._reader)
-
-    def half_close(self) -> None:
-        self._half_closed = True
-        _wake(self._reader)
-
-    def room(self) -> None:
-        _wake(self._writer)
-
-    def drop(self) -> None:
-        """The client is gone, or gave up."""
-        self.ended = True
-        if self.task is not None:
-            self.task.cancel()
-
-    async def run(self) -> None:
-        """Runs the handler, and ends the call with its status."""
-        try:
-            async with asyncio.timeout(_timeout(self._headers)):
-                await self._served()
-        except grpc.aio.AbortError:
-            pass
-        except TimeoutError:
-            self._status, self._details = _DEADLINE_EXCEEDED, "the client's deadline has passed"
-        except asyncio.CancelledError as cancelled:
-            _forget_frames(cancelled)
-            self._status, self._details = self._status or _UNAVAILABLE, self._details or "the server is stopping"
-        except Exception:  # noqa: BLE001  # a handler's mistake ends its own call, and no other
-            _log.exception("a call failed")
-            self._status, self._details = _UNKNOWN, "the server made a mistake; its log says which"
-        finally:
-            if not self.ended:
-                self.ended = True
-                self._connection.http2.end(self._stream, self._status, self._details, self._trailing)
-                self._connection.flush()
-            self._connection.forget(self._stream)
-            self.task = None
-
-    async def _served(self) -> None:
-        handler = self._handler
-        argument: Any = self
-        if not handler.request_streaming:
-            argument = await self.read()
-            if argument is grpc.aio.EOF:
-                await self.abort(grpc.StatusCode.INTERNAL, "the call ended without a request")
-        method = handler.stream_stream or handler.stream_unary or handler.unary_stream or handler.unary_unary
-        made: Any = cast("Callable[[Any, Context], Any]", method)(argument, self)
-        if isinstance(made, AsyncIterator):
-            async for response in made:
-                await self.write(response)
-        elif handler.response_streaming:
-            await made
-        else:
-            await self.write(await made)
+_FAREWELL = 10.0  # seconds that a client may take to read the last that it is sent, and to end TLS
+_UNIMPLEMENTED = 12
 
 
 class _Connection(asyncio.BufferedProtocol):
     """One client's connection: the socket's side of `ServerConnection`, and the calls on it."""
 
     __slots__ = (
+        "_farewell",
         "_retirement",
         "_server",
         "_transport",
+        "_written",
         "calls",
+        "heard",
         "http2",
-        "last_ping",
+        "idle_since",
         "loop",
-        "opened",
         "paused",
         "peer",
     )
@@ -219,6 +55,10 @@ class _Connection(asyncio.BufferedProtocol):
         self.peer = ""
         self._transport: asyncio.Transport | None = None
         self._retirement: asyncio.TimerHandle | None = None
+        self._farewell: asyncio.TimerHandle | None = None
+        self._written = 0
+        self.heard = False  # something, since it was last asked for a sign of life
+        self.idle_since = self.loop.time()  # when it had no calls any more
 
     # --- the socket ---
 
@@ -226,6 +66,11 @@ class _Connection(asyncio.BufferedProtocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.peer = _peer(transport.get_extra_info("peername"))
+        most = self._server.max_connections
+        if self._server.is_stopping or len(self._server.connections) >= most:
+            self.http2.go_away(ENHANCE_YOUR_CALM, f"this server has {most} connections, or stops: try another replica")
+            self.close()
+            return
         self._server.connections.add(self)
         if self._server.max_age is not None:
             age = self._server.max_age * random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, guards nothing
@@ -237,6 +82,7 @@ class _Connection(asyncio.BufferedProtocol):
         return self._server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        self.heard = True
         try:
             self.http2.receive(bytes(self._server.buffer[:nbytes]))
         except Http2Error as error:
@@ -254,8 +100,9 @@ class _Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        if self._retirement is not None:
-            self._retirement.cancel()
+        for timer in (self._retirement, self._farewell):
+            if timer is not None:
+                timer.cancel()
         self._transport = None
         for call in list(self.calls.values()):
             call.drop()
@@ -270,20 +117,32 @@ class _Connection(asyncio.BufferedProtocol):
         self.paused = False
         if self._transport is not None:
             self._transport.resume_reading()
-        for call in list(self.calls.values()):
-            call.room()
+        for stream, call in list(self.calls.items()):
+            if not self.http2.is_blocked(stream):  # or a client that reads other calls would have this one pile up
+                call.room()
 
     def flush(self) -> None:
         """Writes what is due."""
         out = self.http2.take_out()
         if out and self._transport is not None:
+            self._written += len(out)
             self._transport.write(out)
 
     def close(self) -> None:
-        """Writes what is due, and closes."""
+        """Writes what is due, and closes, whether or not the client reads it in time."""
         self.flush()
         if self._transport is not None:
             self._transport.close()
+            if self._farewell is None:
+                self._farewell = self.loop.call_later(_FAREWELL, self.abort)
+
+    def unread(self) -> int:
+        """Octets that wait for the client to read those before."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def gone(self) -> int:
+        """Octets that wait for nothing more."""
+        return self._written - self.unread()
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -310,7 +169,7 @@ class _Connection(asyncio.BufferedProtocol):
             self.http2.end(stream, _UNIMPLEMENTED, f"{path} is not served here")
             return
         call = self.calls[stream] = Context(self, stream, headers, handler)
-        call.task = self.loop.create_task(call.run())
+        call.start()
 
     def on_message(self, stream: int, message: bytes) -> None:
         call = self.calls.get(stream)
@@ -340,8 +199,10 @@ class _Connection(asyncio.BufferedProtocol):
 
     def forget(self, stream: int) -> None:
         self.calls.pop(stream, None)
-        if self.http2.closing and not self.calls:
-            self.close()
+        if not self.calls:
+            self.idle_since = self.loop.time()
+            if self.http2.closing:
+                self.close()
 
 
 class GrpcServer:
@@ -349,8 +210,9 @@ class GrpcServer:
 
     max_message: octets of one request. max_calls: of one connection at a time. max_age: seconds after which a
     connection takes no new calls, give or take a tenth, so that those that came together do not go together; it ends
-    with its last call. keepalive: seconds without a sign of life until one is asked for; keepalive_timeout: seconds to
-    wait for it.
+    with its last call. max_connections: beyond, they are closed at once. idle: seconds that a connection may be
+    without a call. handshake: seconds that TLS may take to begin. keepalive: seconds after which a client is asked for
+    a sign of life; keepalive_timeout: seconds to wait for it.
     """
 
     def __init__(
@@ -359,17 +221,23 @@ class GrpcServer:
         max_message: int,
         max_calls: int = _MAX_CALLS,
         max_age: float | None = None,
+        max_connections: int = 10_000,
+        idle: float = 300.0,
+        handshake: float = 10.0,
         keepalive: float = 30.0,
         keepalive_timeout: float = 10.0,
     ) -> None:
         self.max_message = max_message
         self.max_calls = max_calls
         self.max_age = max_age
+        self.max_connections = max_connections
+        self.is_stopping = False
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_READ))
         self.connections: set[_Connection] = set()
         self._handlers: list[grpc.GenericRpcHandler] = []
         self._methods: dict[str, Handler] = {}
+        self._idle, self._handshake = idle, handshake
         self._keepalive, self._keepalive_timeout = keepalive, keepalive_timeout
         self._server: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -392,6 +260,8 @@ class GrpcServer:
             backlog=4_096,
             reuse_port=share_port or None,
             ssl=tls,
+            ssl_handshake_timeout=self._handshake if tls is not None else None,
+            ssl_shutdown_timeout=_FAREWELL if tls is not None else None,
         )
         self._keeper = self.loop.create_task(self._keep_alive())
         return int(self._server.sockets[0].getsockname()[1])
@@ -401,6 +271,7 @@ class GrpcServer:
         if self._server is None:
             return
         self._server.close()
+        self.is_stopping = True
         for connection in list(self.connections):
             connection.http2.go_away(NO_ERROR)
             connection.flush()
@@ -433,16 +304,25 @@ class GrpcServer:
         return found
 
     async def _keep_alive(self) -> None:
-        """Asks every connection for a sign of life, and closes those that give none."""
+        """Asks every connection for a sign of life, and closes those that give none or have been without a call for
+        long. An octet is one, of a client that has begun HTTP/2; so is that it reads on: what it says is not heard
+        while much waits for that."""
         while True:
             await asyncio.sleep(self._keepalive)
-            asked = {connection: connection.http2.pings_answered for connection in self.connections}
-            for connection in asked:
+            asked: dict[_Connection, int | None] = {}
+            for connection in list(self.connections):
+                if not connection.calls and self.loop.time() - connection.idle_since >= self._idle:
+                    connection.retire()
+                    continue
+                connection.heard = False
                 connection.http2.ping()
                 connection.flush()
+                asked[connection] = connection.gone() if connection.unread() else None
             await asyncio.sleep(self._keepalive_timeout)
-            for connection, answered in asked.items():
-                if connection.http2.pings_answered == answered:
+            for connection, gone in asked.items():
+                heard = connection.heard and connection.http2.preface_seen
+                reads = gone is not None and connection.gone() > gone
+                if not heard and not reads:
                     connection.abort()
 
 
@@ -450,38 +330,6 @@ class _CallDetails(grpc.HandlerCallDetails):
     def __init__(self, method: str, invocation_metadata: Headers) -> None:
         self.method = method
         self.invocation_metadata = tuple(invocation_metadata)
-
-
-def _forget_frames(error: BaseException | None) -> None:
-    """At the end of a call: its frames hold all that there was of it, and exceptions hold frames, in cycles (Python
-    3.11's TaskGroup makes one when it is cancelled). Only the garbage collector would find them, long after the client
-    has gone. For the same reason the cancellation is not raised on, to a task that would keep it."""
-    while error is not None:
-        error.__traceback__, before = None, error.__context__
-        error.__context__, error = None, before
-
-
-def _wake(future: asyncio.Future[None] | None) -> None:
-    if future is not None and not future.done():
-        future.set_result(None)
-
-
-_SECONDS: dict[str, Callable[[int], float]] = {
-    "H": lambda n: n * 3_600.0,
-    "M": lambda n: n * 60.0,
-    "S": float,
-    "m": lambda n: n / 1e3,
-    "u": lambda n: n / 1e6,
-    "n": lambda n: n / 1e9,
-}
-
-
-def _timeout(headers: Headers) -> float | None:
-    """The client's deadline in seconds ("grpc-timeout": up to eight digits and a unit); None if it has none."""
-    text = next((value for name, value in headers if name == "grpc-timeout"), "")
-    if text[:-1].isdecimal() and text[-1:] in _SECONDS:
-        return _SECONDS[text[-1]](int(text[:-1]))
-    return None
 
 
 def _peer(name: object) -> str:

@@ -11,11 +11,29 @@ from typing import Any, cast
 
 import grpc
 import pytest
+from hpack import Encoder
 
 from tests.certificates import certificate
 from tests.conditions import eventually
+from tests.raw_connection import HELLO, dialled
+from xds.http2_context import Context
+from xds.http2_frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GRPC_HEAD,
+    HEADERS,
+    INITIAL_WINDOW_SIZE,
+    NUMBER,
+    PREFACE,
+    RST_STREAM,
+    SETTING,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+)
 from xds.listening import Tls
-from xds.transport import Context, GrpcServer
+from xds.transport import GrpcServer
 
 
 async def _echo(request: bytes, context: Context) -> bytes:
@@ -210,10 +228,9 @@ async def test_a_connection_without_a_sign_of_life_is_closed() -> None:
 
 
 async def test_a_browser_is_told_that_this_is_http2(port: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET / HTTP/1.1\r\nhost: mesh\r\n\r\n")
-    assert b"want the preface of HTTP/2" in await asyncio.wait_for(reader.read(), 30)
-    writer.close()
+    async with dialled(port) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\nhost: mesh\r\n\r\n")
+        assert b"want the preface of HTTP/2" in await asyncio.wait_for(reader.read(), 30)
 
 
 async def _who(request: bytes, context: Context) -> bytes:
@@ -238,3 +255,101 @@ async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path
             else:
                 assert await asyncio.wait_for(call, 30) == expected
     await server.stop(0)
+
+
+# --- clients that mean no good, in bytes ---
+
+
+def _opening(stream: int, method: str, *headers: tuple[str, str], encoder: Encoder) -> bytes:
+    fields = [(":method", "POST"), (":scheme", "http"), (":path", f"/test.Service/{method}"), *headers]
+    return frame(HEADERS, END_HEADERS, stream, encoder.encode(fields))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [lambda stream: frame(RST_STREAM, 0, stream, bytes(4)), lambda stream: frame(DATA, 0, stream, b"\x01" + bytes(4))],
+    ids=["reset", "at fault"],
+)
+async def test_calls_that_end_before_they_begin_are_forgotten(end: Callable[[int], bytes]) -> None:
+    async with serving() as (server, port), dialled(port) as (_, writer):
+        encoder = Encoder()
+        calls = [_opening(n, "EchoAll", encoder=encoder) + end(n) for n in range(1, 601, 2)]
+        lasting = _opening(601, "EchoAll", encoder=encoder)
+        writer.write(HELLO + b"".join(calls) + lasting)  # read at once, by and large
+        await eventually(lambda: [list(connection.calls) for connection in server.connections] == [[601]])
+
+
+@pytest.mark.parametrize("text", ["9" * 5_000 + "S", "9" * 400 + "n", "٣S", "S", "-1S", "1.5S", ""])
+async def test_a_deadline_that_is_none_is_none(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as (_, port), dialled(port) as (reader, writer):
+        call = _opening(1, "Echo", ("grpc-timeout", text), encoder=Encoder())
+        writer.write(HELLO + call)
+        writer.write(frame(DATA, END_STREAM, 1, GRPC_HEAD.pack(0, 6) + b"answer"))
+        await asyncio.wait_for(reader.readuntil(b"answer"), 30)
+    assert not [record for record in caplog.records if record.name.startswith("xds")]
+
+
+async def test_a_call_that_is_not_read_does_not_pile_up_while_another_is() -> None:
+    """Each time the socket has room again, a call whose own window is full would have been let go on."""
+    flood = _Flood()
+    async with serving(flood=flood) as (server, port), dialled(port) as (reader, writer):
+        encoder = Encoder()
+        # Windows of a call: 100 octets. Of the connection: as large as can be.
+        settings = frame(SETTINGS, 0, 0, SETTING.pack(INITIAL_WINDOW_SIZE, 100))
+        writer.write(PREFACE + settings + frame(WINDOW_UPDATE, 0, 0, NUMBER.pack(2**31 - 1 - 65_535)))
+        writer.write(_opening(1, "Flood", encoder=encoder) + _opening(3, "EchoAll", encoder=encoder))
+        writer.write(frame(WINDOW_UPDATE, 0, 3, NUMBER.pack(2**31 - 1 - 100)))
+        await eventually(lambda: server.connections)
+        [connection] = server.connections
+        await eventually(lambda: connection.http2.is_blocked(1))
+        message = GRPC_HEAD.pack(0, 500_000) + bytes(500_000)
+        pauses = 0
+        for _ in range(3):
+            for _ in range(20):  # 10 MB: more than the socket holds
+                for start in range(0, len(message), 16_000):
+                    writer.write(frame(DATA, 0, 3, message[start : start + 16_000]))
+            await eventually(lambda: connection.paused)
+            pauses += 1
+            received = 0
+            while received < 20 * len(message):
+                received += len(await asyncio.wait_for(reader.read(1 << 20), 30))
+            await eventually(lambda: not connection.paused)
+        assert pauses == 3
+        assert flood.sent == 0  # its first response has not gone out yet
+
+
+async def test_a_client_that_reads_slowly_is_alive() -> None:
+    """It cannot answer: nothing is read from it while so much waits for it."""
+    flood = _Flood()
+    async with (
+        serving(flood=flood, keepalive=0.1, keepalive_timeout=0.5) as (server, port),
+        dialled(port) as (reader, writer),
+    ):
+        settings = frame(SETTINGS, 0, 0, SETTING.pack(INITIAL_WINDOW_SIZE, 2**31 - 1))
+        writer.write(PREFACE + settings + frame(WINDOW_UPDATE, 0, 0, NUMBER.pack(2**31 - 1 - 65_535)))
+        writer.write(_opening(1, "Flood", encoder=Encoder()))
+        await eventually(lambda: server.connections)
+        [connection] = server.connections
+        await eventually(lambda: connection.paused)
+        deadline = asyncio.get_running_loop().time() + 1.5  # twice what a dead one is given
+        while asyncio.get_running_loop().time() < deadline:
+            assert await asyncio.wait_for(reader.read(1 << 14), 30)
+        assert connection in server.connections
+        await eventually(lambda: connection not in server.connections)  # now it reads no more
+
+
+async def test_a_client_that_breaks_http2_and_does_not_read_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("xds.transport._FAREWELL", 0.2)
+    flood = _Flood()
+    async with serving(flood=flood) as (server, port), dialled(port) as (_, writer):
+        settings = frame(SETTINGS, 0, 0, SETTING.pack(INITIAL_WINDOW_SIZE, 2**31 - 1))
+        writer.write(PREFACE + settings + frame(WINDOW_UPDATE, 0, 0, NUMBER.pack(2**31 - 1 - 65_535)))
+        writer.write(_opening(1, "Flood", encoder=Encoder()))
+        await eventually(lambda: any(connection.paused for connection in server.connections))
+        [connection] = server.connections
+        connection.retire()
+        connection.close()
+        await asyncio.wait_for(flood.ended.wait(), 30)
+        await eventually(lambda: not server.connections)
