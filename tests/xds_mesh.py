@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.conditions import eventually
-from xds import Fleet, Resource, ResourceType, Server, SnapshotCache, node_id
+from xds import Fleet, Flow, Resource, ResourceType, Server, SnapshotCache, Transport, node_id
 from xds.delivery import TypeStatus
 from xds.fleet import FleetEvent, Refused
 
@@ -26,9 +26,12 @@ class Mesh:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, *, hold_seconds: float = 30.0) -> AsyncIterator[Mesh]:
+    async def started(
+        cls, *, hold_seconds: float = 30.0, transport: Transport = Transport.HTTP2, flow: Flow | None = None
+    ) -> AsyncIterator[Mesh]:
         cache, fleet = SnapshotCache(), Fleet()
-        made = cls(cache, fleet, Server(cache, fleet, group_of=node_id, hold_seconds=hold_seconds))
+        server = Server(cache, fleet, group_of=node_id, hold_seconds=hold_seconds, transport=transport, flow=flow)
+        made = cls(cache, fleet, server)
         fleet.listen(made.events.append)
         made.port = await made.server.start("127.0.0.1:0")
         try:

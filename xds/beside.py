@@ -8,20 +8,22 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from xds.call import Context
-from xds.errors import LimitError
+from xds.call import Context, first, refuse
+from xds.errors import RequestError
 from xds.flow import Gate
 
 _Serve: TypeAlias = Callable[[AsyncIterator[Any], Context], Awaitable[None]]
 
 
 class Bounded(grpc.GenericRpcHandler):
-    """The service behind `inner`, whose streams count among those of `gate` and end when it says so. A stream that has
-    an update to finish does not belong here: it ends at once."""
+    """The service behind `inner`, whose streams count among those of `gate`, have their first request within
+    `first_request_seconds`, and end when the gate says so. A stream that has an update to finish does not belong here:
+    it ends at once."""
 
-    def __init__(self, inner: grpc.GenericRpcHandler, gate: Gate) -> None:
+    def __init__(self, inner: grpc.GenericRpcHandler, gate: Gate, *, first_request_seconds: float) -> None:
         self._inner = inner
         self._gate = gate
+        self._first_request_seconds = first_request_seconds
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         method: Any = self._inner.service(handler_call_details)
@@ -32,7 +34,7 @@ class Bounded(grpc.GenericRpcHandler):
         )
 
     def _bounded(self, serve: _Serve) -> _Serve:
-        gate = self._gate
+        gate, seconds = self._gate, self._first_request_seconds
 
         async def bounded(requests: AsyncIterator[Any], context: Context) -> None:
             now = asyncio.get_running_loop().time
@@ -40,11 +42,19 @@ class Bounded(grpc.GenericRpcHandler):
                 with gate.stream():
                     async with asyncio.timeout(None) as life:
                         with gate.lifetime(lambda: life.reschedule(now())):
-                            await serve(requests, context)
-            except LimitError as error:
-                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+                            request = await first(requests, seconds)
+                            if request is not None:
+                                await serve(_after(request, requests), context)
+            except RequestError as error:
+                await refuse(context, error)
             except TimeoutError:
                 if not life.expired():
                     raise
 
         return bounded
+
+
+async def _after(request: Any, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:  # noqa: ANN401  # see `Context`
+    yield request
+    async for following in requests:
+        yield following

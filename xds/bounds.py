@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sized
 
+from protos.apg.xds.v3.discovery_pb2 import Node
 from xds.errors import LimitError
 from xds.resource_types import ResourceType
 
@@ -12,12 +13,22 @@ MAX_TYPES = 64  # types on one stream
 MAX_NAMES = 50_000  # names subscribed to of one type
 MAX_NAMES_OF_STREAM = 100_000
 MAX_NAME_LENGTH = 1_024  # characters
+MAX_NODE_BYTES = 256 << 10  # of what a client says of itself, such as metadata; Envoy's extensions do not count
 
 
 def check_types(type: ResourceType, types: Sized) -> None:
     """Before a stream asks for `type` too."""
     if len(types) >= MAX_TYPES:
         raise LimitError(f"type_url: got {type.type_url} besides {len(types)} others, want at most {MAX_TYPES} types")
+
+
+def check_node(node: Node) -> None:
+    """What is kept of a client for as long as its stream lasts. Without fields that are not declared."""
+    for field, text in (("node.id", node.id), ("node.cluster", node.cluster)):
+        if len(text) > MAX_NAME_LENGTH:
+            raise LimitError(f"{field}: got {len(text):,} characters ({text[:40]}…), want at most {MAX_NAME_LENGTH:,}")
+    if (size := node.ByteSize()) > MAX_NODE_BYTES:
+        raise LimitError(f"node: got {size:,} bytes without extensions, want at most {MAX_NODE_BYTES:,}")
 
 
 def check_name(type: ResourceType, name: str) -> None:

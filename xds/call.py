@@ -1,11 +1,18 @@
-"""One gRPC call as a handler sees it: what both transports of `xds.listening` give it."""
+"""One gRPC call as a handler sees it: what both transports of `xds.listening` give it, and how it is refused."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NoReturn, Protocol
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
+
+from xds.errors import LimitError, SilenceError, UnsupportedError, XdsError
+
+T = TypeVar("T")
+
+_LONGEST = 1_000  # characters; clients take 8 KiB of headers, and words may repeat what a client said
 
 
 class Context(Protocol):
@@ -21,3 +28,34 @@ class Context(Protocol):
 
     def peer(self) -> str:
         """Who called, as gRPC writes it: "ipv4:10.0.0.1:4711"."""
+
+
+async def refuse(context: Context, error: XdsError) -> NoReturn:
+    """Ends the call with the status and the words of `error`; does not return."""
+    words = str(error)
+    await context.abort(_code(error), words if len(words) <= _LONGEST else words[:_LONGEST] + "…")
+
+
+def _code(error: XdsError) -> grpc.StatusCode:
+    match error:
+        case LimitError():
+            return grpc.StatusCode.RESOURCE_EXHAUSTED
+        case SilenceError():
+            return grpc.StatusCode.DEADLINE_EXCEEDED
+        case UnsupportedError():
+            return grpc.StatusCode.UNIMPLEMENTED
+        case _:
+            return grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def first(requests: AsyncIterator[T], seconds: float) -> T | None:
+    """The first request; None if the client ends its side without one.
+
+    Raises:
+        SilenceError: there is none within `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise SilenceError(f"got no request within {seconds:g} s of opening the stream, want one") from None

@@ -28,8 +28,8 @@ from protos.apg.xds.v3.status_pb2 import (
     ConfigStatus,
     GenericXdsConfig,
 )
-from xds.call import Context
-from xds.errors import LimitError, RequestError, UnsupportedError, XdsError
+from xds.call import Context, refuse
+from xds.errors import LimitError, RequestError, XdsError
 from xds.fleet import Client, Fleet
 from xds.history import Record
 from xds.holdings import Standing
@@ -65,14 +65,14 @@ class ClientStatus:
         try:
             return await self.answer(_parsed(request))
         except XdsError as error:
-            await context.abort(_code(error), str(error))
+            await refuse(context, error)
 
     async def _stream(self, requests: AsyncIterator[bytes], context: Context) -> None:
         try:
             async for request in requests:
                 await context.write(await self.answer(_parsed(request)))
         except XdsError as error:
-            await context.abort(_code(error), str(error))
+            await refuse(context, error)
 
     async def answer(self, request: ClientStatusRequest) -> bytes:
         """A ClientStatusResponse: one config for each node that is asked for, its streams together.
@@ -117,16 +117,6 @@ def _parsed(request: bytes) -> ClientStatusRequest:
         return ClientStatusRequest.FromString(request)
     except DecodeError as error:
         raise RequestError("the bytes are no envoy.service.status.v3.ClientStatusRequest: want one") from error
-
-
-def _code(error: XdsError) -> grpc.StatusCode:
-    match error:
-        case UnsupportedError():
-            return grpc.StatusCode.UNIMPLEMENTED
-        case LimitError():
-            return grpc.StatusCode.RESOURCE_EXHAUSTED
-        case _:
-            return grpc.StatusCode.INVALID_ARGUMENT
 
 
 def _config(record: Record, *, contents: bool) -> GenericXdsConfig:

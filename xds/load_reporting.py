@@ -14,8 +14,9 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.load_stats_pb2 import LoadStatsRequest, LoadStatsResponse
+from xds.bounds import check_node
 from xds.cache import SnapshotCache
-from xds.call import Context
+from xds.call import Context, refuse
 from xds.errors import RequestError
 from xds.loads import ClusterLoad, cluster_loads
 from xds.resource_types import CLUSTER
@@ -92,6 +93,8 @@ class LoadReports:
             report = _parsed(first)
             if not report.node.id:
                 raise RequestError("the first load report of a stream has no node.id: want a node with an id")
+            report.node.DiscardUnknownFields()
+            check_node(report.node)
             group = self._group_of(report.node)
             stream = _Stream(self, context, report.node.id, group, sends_all=_SENDS_ALL in report.node.client_features)
             self._streams.add(stream)
@@ -101,7 +104,7 @@ class LoadReports:
             finally:
                 self._streams.discard(stream)
         except RequestError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await refuse(context, error)
 
     def clusters_of(self, group: str) -> tuple[str, ...]:
         """The clusters of a group's snapshot, sorted."""

@@ -7,7 +7,7 @@ Counts are of the report's own interval, except requests in progress, which are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -97,16 +97,20 @@ class ClusterLoad:
     dropped: int
     dropped_by: Mapping[str, int]
     localities: tuple[LocalityLoad, ...]
+    octets: int = field(default=0, compare=False, repr=False)
+    """As it came over the wire."""
 
     @property
     def rows(self) -> int:
-        """How many values hang together in this sample: for bounds on memory."""
-        return 1 + sum(
+        """How many values hang together in this sample: for bounds on memory. Long names count as more."""
+        values = 1 + sum(
             1 + len(locality.metrics) + sum(1 + len(endpoint.metrics) for endpoint in locality.endpoints)
             for locality in self.localities
         )
+        return max(values + len(self.dropped_by), self.octets // _OCTETS_OF_ROW)
 
 
+_OCTETS_OF_ROW = 256  # on the wire; an endpoint with some metrics has fewer
 _NO_METRICS: Mapping[str, Metric] = MappingProxyType({})
 _NONE_DROPPED: Mapping[str, int] = MappingProxyType({})
 
@@ -130,6 +134,7 @@ def cluster_loads(report: LoadStatsRequest, *, node_id: str, group: str, receive
             dropped=stats.total_dropped_requests,
             dropped_by=_dropped_by(stats),
             localities=tuple(_locality(each) for each in stats.upstream_locality_stats),
+            octets=stats.ByteSize(),
         )
 
 

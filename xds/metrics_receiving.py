@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import grpc
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 
-from xds.call import Context
+from xds.call import Context, refuse
 from xds.errors import RequestError
 from xds.measurements import Export, exports
 from xds.window import Window
@@ -36,7 +36,7 @@ class Metrics:
         try:
             samples, refused = exports(request, peer=context.peer(), received=datetime.now(UTC))
         except RequestError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            await refuse(context, error)
         for sample in samples:
             self.window.add(sample)
         answer = ExportMetricsServiceResponse()

@@ -91,7 +91,10 @@ class Server:
         self._gate = Gate(self._flow)  # the one before is closed for good
         handlers = [
             *(grpc.method_handlers_generic_handler(name, methods) for name, methods in self._services().items()),
-            *(Bounded(service, self._gate) for service in self._beside),
+            *(
+                Bounded(service, self._gate, first_request_seconds=self._first_request_seconds)
+                for service in self._beside
+            ),
         ]
         made = listener(self._transport, handlers, self._flow)
         try:

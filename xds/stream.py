@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeAlias, TypeVar
 
-import grpc
 from google.protobuf.message import DecodeError
 
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
+from xds.bounds import check_node
 from xds.cache import SnapshotCache
-from xds.call import Context
+from xds.call import Context, first, refuse
 from xds.delta import DeltaMachine
-from xds.errors import LimitError, RequestError, SilenceError
+from xds.errors import RequestError
 from xds.fleet import Client, ClientStatus, Fleet
 from xds.flow import Gate, Turn
 from xds.history import History, Record
@@ -72,10 +72,10 @@ async def serve(
     refusal: RequestError | None = None
     try:
         with gate.stream():
-            first = await _first(requests, first_request_seconds)
-            if first is not None:
+            request = await first(requests, first_request_seconds)
+            if request is not None:
                 await _run(
-                    _parsed(variant, first),
+                    _parsed(variant, request),
                     (_parsed(variant, request) async for request in requests),
                     context,
                     variant,
@@ -89,11 +89,11 @@ async def serve(
     except* RequestError as errors:
         refusal = next(_leaves(errors))
     if refusal is not None:
-        await context.abort(_code(refusal), str(refusal))
+        await refuse(context, refusal)
 
 
 async def _run(
-    first: RequestT,
+    opening: RequestT,
     requests: AsyncIterator[RequestT],
     context: Context,
     variant: Variant[RequestT],
@@ -105,32 +105,14 @@ async def _run(
     gate: Gate,
     hold_seconds: float,
 ) -> None:
-    client = _client(first.node, variant.name, context.peer(), group_of)
-    machine = variant.machine(
-        cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
-    )
-    stream = _Stream(machine, client, context, fleet, gate)
-    with gate.node(client.node_id), cache.watch(client.group, stream.offer), fleet.joined(client, stream):
-        await stream.run(first, requests)
-
-
-async def _first(requests: AsyncIterator[bytes], seconds: float) -> bytes | None:
-    """The first request; None if the client ends its side without one."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await anext(requests, None)
-    except TimeoutError:
-        raise SilenceError(f"got no request within {seconds:g} s of opening the stream, want one") from None
-
-
-def _code(refusal: RequestError) -> grpc.StatusCode:
-    match refusal:
-        case LimitError():
-            return grpc.StatusCode.RESOURCE_EXHAUSTED
-        case SilenceError():
-            return grpc.StatusCode.DEADLINE_EXCEEDED
-        case _:
-            return grpc.StatusCode.INVALID_ARGUMENT
+    client = _client(opening.node, variant.name, context.peer(), group_of)
+    with gate.node(client.node_id):
+        machine = variant.machine(
+            cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
+        )
+        stream = _Stream(machine, client, context, fleet, gate)
+        with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
+            await stream.run(opening, requests)
 
 
 def _leaves(group: BaseExceptionGroup[RequestError]) -> Iterator[RequestError]:
@@ -153,6 +135,8 @@ def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
     """Who opens the stream, by its first request's node."""
     if not node.id:
         raise RequestError("the first request of a stream has no node.id: want a node with an id (and a cluster)")
+    node.DiscardUnknownFields()  # Envoy's 500 extensions, which would be kept for as long as the stream lasts
+    check_node(node)
     version = node.user_agent_build_version.version
     agent = f"{node.user_agent_name} {version.major_number}.{version.minor_number}.{version.patch}"
     return Client(

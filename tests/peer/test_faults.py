@@ -18,11 +18,22 @@ from tests.strict_client import StrictClient, Way, connected
 from tests.tiny_resources import tiny
 from tests.xds_mesh import NODE, Mesh
 from tests.xds_process import large
-from xds import Server, SnapshotCache, node_id
-from xds.bounds import MAX_NAMES, MAX_NAMES_OF_STREAM, MAX_TYPES
+from xds import Server, SnapshotCache, Transport, node_id
+from xds.bounds import MAX_NAME_LENGTH, MAX_NAMES, MAX_NAMES_OF_STREAM, MAX_NODE_BYTES, MAX_TYPES
 from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, ResourceType, resource_type
 
 pytestmark = pytest.mark.usefixtures("bystander")
+
+
+@pytest.fixture(params=list(Transport), ids=lambda transport: transport.value)
+def transport(request: pytest.FixtureRequest) -> Transport:
+    return Transport(request.param)
+
+
+@pytest.fixture
+async def mesh(transport: Transport) -> AsyncIterator[Mesh]:
+    async with Mesh.started(transport=transport) as made:
+        yield made
 
 
 @pytest.fixture
@@ -172,8 +183,54 @@ async def test_another_node_on_the_same_stream(mesh: Mesh, way: Way) -> None:
     assert "node.id: got intruder on a stream that edge-1 opened" in (error.details() or "")
 
 
-async def test_a_stream_that_is_opened_and_never_used(way: Way) -> None:
-    server = Server(SnapshotCache(), group_of=node_id, first_request_seconds=0.1)
+@pytest.mark.parametrize("type_url", ["x" * 2_000_000, "y" * 30_000])
+@pytest.mark.parametrize("way", [way for way in Way if not way.is_aggregated], ids=lambda way: way.value, indirect=True)
+async def test_words_that_repeat_a_client_are_cut_short(mesh: Mesh, way: Way, type_url: str) -> None:
+    """Or they would not fit into the headers that its library takes, and be lost."""
+    async with raw(mesh.port, way) as call:
+        request = subscription(way)
+        request.type_url = type_url
+        await call.write(request.SerializeToString())
+        error = await ended(call)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert (error.details() or "").startswith(f"type_url: got {type_url[:900]}")
+    assert len(error.details() or "") == 1_001
+
+
+@pytest.mark.parametrize("field", ["id", "cluster", "metadata"])
+async def test_a_node_that_is_too_large(mesh: Mesh, way: Way, field: str) -> None:
+    node = Node(id=NODE)
+    if field == "metadata":
+        node.metadata["x"] = "x" * MAX_NODE_BYTES
+    else:
+        setattr(node, field, "x" * (MAX_NAME_LENGTH + 1))
+    async with raw(mesh.port, way) as call:
+        request = subscription(way)
+        request.node.CopyFrom(node)
+        await call.write(request.SerializeToString())
+        error = await ended(call)
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (error.details() or "").startswith("node: got 262," if field == "metadata" else f"node.{field}: got 1,025 ")
+
+
+async def test_what_envoy_says_of_its_extensions_is_not_kept(mesh: Mesh, way: Way) -> None:
+    """61 kB for each stream."""
+    extension = b"\x0a\x04some\x12\x04kind"
+    node = Node(id=NODE).SerializeToString() + (b"\x4a" + bytes((len(extension),)) + extension) * 500
+    async with raw(mesh.port, way) as call:
+        await call.write(
+            (b"\x0a" if way.is_delta else b"\x12")
+            + _length(node)
+            + node
+            + (subscription(way, node="").SerializeToString())
+        )
+        await eventually(lambda: len(mesh.fleet) == 2)
+        [client] = [client for client in mesh.fleet.clients() if client.node_id == NODE]
+        assert client.node == Node(id=NODE).SerializeToString()
+
+
+async def test_a_stream_that_is_opened_and_never_used(way: Way, transport: Transport) -> None:
+    server = Server(SnapshotCache(), group_of=node_id, first_request_seconds=0.1, transport=transport)
     port = await server.start("127.0.0.1:0")
     async with raw(port, way) as call:
         error = await ended(call)
@@ -236,6 +293,7 @@ async def server_process(port: int, mark: int, count: int) -> AsyncIterator[tupl
 
 
 @pytest.mark.parametrize("way", [Way.SOTW_ADS, Way.DELTA_ADS], ids=lambda way: way.value, indirect=True)
+@pytest.mark.parametrize("transport", [Transport.HTTP2], ids=["http2"], indirect=True)  # of the bystander
 async def test_kill_9_of_a_server_in_mid_push(way: Way) -> None:
     """The client keeps what it has, comes back to the next server, and is brought to where that one is."""
     count = 200

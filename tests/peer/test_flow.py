@@ -23,6 +23,7 @@ from tests.xds_resources import cluster, endpoints, service
 from xds.cache import SnapshotCache
 from xds.fleet import Connected, Fleet, FleetEvent
 from xds.flow import Flow, Gate, Turn, stream_age
+from xds.listening import Transport
 from xds.load_reporting import LRS, LoadReports
 from xds.resource_types import CLUSTER
 from xds.server import ADS, Server, node_cluster
@@ -41,11 +42,14 @@ class Serving:
     events: list[FleetEvent] = field(default_factory=list)
 
 
+TRANSPORTS = pytest.mark.parametrize("transport", list(Transport), ids=lambda transport: transport.value)
+
+
 @asynccontextmanager
-async def serving(**bounds: Any) -> AsyncIterator[Serving]:
+async def serving(transport: Transport = Transport.HTTP2, **bounds: Any) -> AsyncIterator[Serving]:
     cache, fleet = SnapshotCache(), Fleet()
     reports = LoadReports(cache, group_of=node_cluster)
-    server = Server(cache, fleet, flow=Flow(**bounds), beside=[reports.handler()])
+    server = Server(cache, fleet, flow=Flow(**bounds), beside=[reports.handler()], transport=transport)
     made = Serving(cache, fleet, server, await server.start("127.0.0.1:0"))
     fleet.listen(made.events.append)
     try:
@@ -97,8 +101,9 @@ def stream(channel: grpc.aio.Channel, method: str = f"/{ADS}/DeltaAggregatedReso
     return Peer(call())
 
 
-async def test_a_stream_beyond_the_bound_is_refused_until_another_one_ends() -> None:
-    async with serving(max_streams=2) as server, channel(server.port) as connection:
+@TRANSPORTS
+async def test_a_stream_beyond_the_bound_is_refused_until_another_one_ends(transport: Transport) -> None:
+    async with serving(transport, max_streams=2) as server, channel(server.port) as connection:
         first, reporter = stream(connection), stream(connection, f"/{LRS}/StreamLoadStats")
         await first.ask()
         await reporter.report()
@@ -114,8 +119,9 @@ async def test_a_stream_beyond_the_bound_is_refused_until_another_one_ends() -> 
         await eventually(lambda: len(server.fleet) == 1)
 
 
-async def test_a_node_with_too_many_streams_is_refused_and_others_are_not() -> None:
-    async with serving(max_streams_per_node=1) as server, channel(server.port) as connection:
+@TRANSPORTS
+async def test_a_node_with_too_many_streams_is_refused_and_others_are_not(transport: Transport) -> None:
+    async with serving(transport, max_streams_per_node=1) as server, channel(server.port) as connection:
         first, second, other = stream(connection), stream(connection), stream(connection)
         await first.ask()
         await eventually(lambda: len(server.fleet) == 1)
@@ -126,8 +132,11 @@ async def test_a_node_with_too_many_streams_is_refused_and_others_are_not() -> N
         await eventually(lambda: len(server.fleet) == 2)
 
 
-async def test_a_stream_ends_of_age_without_an_error_and_its_client_comes_by_another_connection() -> None:
-    async with serving(max_age=timedelta(seconds=0.2)) as server, channel(server.port) as connection:
+@TRANSPORTS
+async def test_a_stream_ends_of_age_without_an_error_and_its_client_comes_by_another_connection(
+    transport: Transport,
+) -> None:
+    async with serving(transport, max_age=timedelta(seconds=0.2)) as server, channel(server.port) as connection:
         for number in (1, 2):
             peer = stream(connection)
             await peer.ask()
@@ -137,15 +146,17 @@ async def test_a_stream_ends_of_age_without_an_error_and_its_client_comes_by_ano
         assert peers[0] != peers[1]
 
 
-async def test_load_reports_end_of_age_too() -> None:
-    async with serving(max_age=timedelta(seconds=0.2)) as server, channel(server.port) as connection:
+@TRANSPORTS
+async def test_load_reports_end_of_age_too(transport: Transport) -> None:
+    async with serving(transport, max_age=timedelta(seconds=0.2)) as server, channel(server.port) as connection:
         reporter = stream(connection, f"/{LRS}/StreamLoadStats")
         await reporter.report()
         assert await reporter.ended() is grpc.StatusCode.OK
 
 
-async def test_no_update_is_cut_in_half_when_the_server_stops() -> None:
-    async with serving() as server, channel(server.port) as connection:
+@TRANSPORTS
+async def test_no_update_is_cut_in_half_when_the_server_stops(transport: Transport) -> None:
+    async with serving(transport) as server, channel(server.port) as connection:
         server.cache.publish(GROUP, Snapshot.of(service("pay", 1)))
         idle, busy = stream(connection), stream(connection)
         await idle.ask("idle")
@@ -165,11 +176,12 @@ async def test_no_update_is_cut_in_half_when_the_server_stops() -> None:
         await asyncio.wait_for(stopping, DEADLINE)
 
 
-async def test_a_client_that_does_not_answer_is_not_waited_for_longer_than_the_drain() -> None:
+@TRANSPORTS
+async def test_a_client_that_does_not_answer_is_not_waited_for_longer_than_the_drain(transport: Transport) -> None:
     large = [endpoints(f"pay-{number}", *range(1, 4)) for number in range(2)]
     many = [cluster(f"pay-{number}", stat_name="x" * 1_000_000) for number in range(2)]
     async with (
-        serving(max_age=timedelta(seconds=0.1), drain=timedelta(seconds=0.1)) as server,
+        serving(transport, max_age=timedelta(seconds=0.1), drain=timedelta(seconds=0.1)) as server,
         channel(server.port) as connection,
     ):
         server.cache.publish(GROUP, Snapshot.of([*many, *large]))
@@ -179,9 +191,10 @@ async def test_a_client_that_does_not_answer_is_not_waited_for_longer_than_the_d
         await eventually(lambda: len(server.fleet) == 0)
 
 
-async def test_a_client_that_never_reads_costs_others_no_time_and_no_memory() -> None:
+@TRANSPORTS
+async def test_a_client_that_never_reads_costs_others_no_time_and_no_memory(transport: Transport) -> None:
     published: list[weakref.ref[Snapshot]] = []
-    async with serving() as server, channel(server.port) as one, channel(server.port) as other:
+    async with serving(transport) as server, channel(server.port) as one, channel(server.port) as other:
         server.cache.publish(GROUP, Snapshot.of([cluster("pay", stat_name="0" * 200_000), endpoints("pay", 1)]))
         stuck, reader = stream(one), stream(other)
         await stuck.ask("stuck")
@@ -202,9 +215,10 @@ async def test_a_client_that_never_reads_costs_others_no_time_and_no_memory() ->
         assert state.types[0].in_flight_since is not None
 
 
-async def test_a_client_that_does_not_read_its_first_configuration_loses_its_turn() -> None:
+@TRANSPORTS
+async def test_a_client_that_does_not_read_its_first_configuration_loses_its_turn(transport: Transport) -> None:
     async with (
-        serving(turns=1, turn=timedelta(seconds=0.2)) as server,
+        serving(transport, turns=1, turn=timedelta(seconds=0.2)) as server,
         channel(server.port) as one,
         channel(server.port) as other,
     ):

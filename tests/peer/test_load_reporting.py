@@ -135,7 +135,7 @@ async def test_a_report_becomes_a_sample(serving: Serving) -> None:
     [one] = read.endpoints
     assert (one.address, one.requests.issued, one.requests.in_progress) == ("[::1]:80", 7, 1)
     assert one.metrics["queue"].mean == 3
-    assert sample.rows == 5
+    assert sample.rows == 6
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,30 @@ async def test_a_report_that_is_none_ends_its_own_stream_with_the_reason(
         assert words in (caught.value.details() or "")
         assert serving.reports.window.values == ()
         await eventually(lambda: len(serving.reports) == 1)
+
+
+async def test_long_names_and_many_reasons_count_as_what_they_cost(serving: Serving) -> None:
+    """The bound on memory is in rows."""
+    heavy = report(ALL)
+    heavy.cluster_stats.add(cluster_name="x" * 1_000_000)
+    reasons = heavy.cluster_stats.add(cluster_name="pay")
+    for number in range(1_000):
+        reasons.dropped_requests.add(category=str(number), dropped_count=1)
+    async with client(serving.port) as call:
+        await send(call, heavy)
+        await eventually(lambda: serving.reports.window.added == 2)
+    assert [sample.rows for sample in serving.reports.window.values] == [1_000_004 // 256, 1_001]
+
+
+async def test_a_stream_that_is_opened_and_never_used() -> None:
+    reports = LoadReports(SnapshotCache(), group_of=node_cluster)
+    server = Server(SnapshotCache(), Fleet(), beside=[reports.handler()], first_request_seconds=0.1)
+    async with client(await server.start("127.0.0.1:0")) as call:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await until_the_end(call)
+    await server.stop(grace=0)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert caught.value.details() == "got no request within 0.1 s of opening the stream, want one"
 
 
 async def test_a_client_that_never_reads_is_served_its_reports_all_the_same(serving: Serving) -> None:
