@@ -17,6 +17,7 @@ from xds.resource_types import ResourceKey, ResourceType, resource_type
 from xds.wire import length_delimited, string
 
 _ANY_FIELD = 2  # both `DiscoveryResponse.resources` and `Resource.resource` are field 2, so the frame is made once
+_MIN_TTL = 0.1  # seconds; it is renewed twice as often
 _MAX_TTL = 315_576_000_000.0  # seconds: google.protobuf.Duration's own limit
 
 
@@ -86,15 +87,19 @@ class Resource:
         name: needed of an opaque type. Elsewhere it may be left out, or has to be the message's own. A VirtualHost is
         named "ROUTECONFIG/HOST", best in the message too: Envoy removes it by the name in the message.
         version: replaces the content hash. Whoever gives versions promises to change them with the content.
-        ttl: in seconds, more than 0.
+        ttl: in seconds, 0.1 or more.
         aliases: a VirtualHost has its domains as aliases without being told.
 
         Raises:
             SnapshotError: the bytes are not such a message, or there is no name, or another than the message's own.
         """
         row = resource_type(type) if isinstance(type, str) else type
-        if ttl is not None and not 0 < ttl <= _MAX_TTL:
-            raise SnapshotError(f"{row} {name}: ttl: got {ttl}, want more than 0 seconds, or None")
+        if "/" not in row.type_url:
+            raise SnapshotError(f"type_url: got {row.type_url!r}, want one as in type.googleapis.com/PACKAGE.MESSAGE")
+        if ttl is not None and not _MIN_TTL <= ttl <= _MAX_TTL:
+            raise SnapshotError(f"{row} {name}: ttl: got {ttl} s, want {_MIN_TTL} s or more, or None")
+        if version is not None and not isinstance(version, str):
+            raise SnapshotError(f"{row} {name}: version: got {version!r}, want text, or None")
         name = _checked_name(row, body, name)
         if row.on_demand:
             owner = name.rpartition("/")[0]
@@ -170,6 +175,8 @@ def _checked_name(type: ResourceType, body: bytes, given: str) -> str:
         raise SnapshotError(
             f"{type.type_url}: name: got {given!r} for a message without a name, want it in the message"
         )
+    if own == "*":
+        raise SnapshotError(f"{type.type_url}: name: got '*', which asks for all resources, want another")
     if given and given != own:
         raise SnapshotError(f"{type.type_url}: name: got {given!r} for a message named {own!r}, want the same")
     if type.on_demand and not all(own.rpartition("/")):

@@ -19,6 +19,7 @@ from xds.machine import HOLD_SECONDS
 from xds.resource_types import RESOURCE_TYPES, ResourceType
 from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, GroupOf, Variant, serve
 
+_LAST_PORT = 65_535
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 
 
@@ -86,8 +87,17 @@ class Server:
         connections out to them. Each of them must be told of each snapshot; see docs/decisions/0031.
 
         Raises:
-            XdsError: the address cannot be bound.
+            XdsError: the address is none, or cannot be bound; or the server listens already.
         """
+        if self._listener is not None:
+            raise XdsError(f"xDS address {address}: this server listens already: want another, or stop it first")
+        host, _, port_text = address.rpartition(":")
+        if (
+            not host
+            or not (port_text.isascii() and port_text.isdecimal() and len(port_text) <= 5)
+            or (int(port_text) > _LAST_PORT)
+        ):
+            raise XdsError(f"xDS address {address}: want HOST:PORT, as in 127.0.0.1:0 or [::1]:15010")
         self._gate = Gate(self._flow)  # the one before is closed for good
         handlers = [
             *(grpc.method_handlers_generic_handler(name, methods) for name, methods in self._services().items()),

@@ -92,6 +92,8 @@ class Snapshot:
         Raises:
             SnapshotError: as `of` (or `partial`); also for removing what is not there.
         """
+        if version is not None and not isinstance(version, str):
+            raise SnapshotError(f"version: got {version!r}, want text, or None")
         tables: dict[ResourceType, dict[str, Resource]] = {}
         sums = dict(self._fingerprints)
         touched: dict[ResourceType, set[str]] = {}

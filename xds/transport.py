@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import random
+import socket
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote
@@ -26,6 +28,7 @@ _READ = 1 << 16  # octets
 _MAX_CALLS = 1_000  # of one connection
 _FAREWELL = 10.0  # seconds that a client may take to read the last that it is sent, and to end TLS
 _UNIMPLEMENTED = 12
+_NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # an address of a name, on a machine without IPv6, say
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -239,7 +242,7 @@ class GrpcServer:
         self._methods: dict[str, Handler] = {}
         self._idle, self._handshake = idle, handshake
         self._keepalive, self._keepalive_timeout = keepalive, keepalive_timeout
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._keeper: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
 
@@ -252,25 +255,46 @@ class GrpcServer:
         Raises:
             OSError: the address cannot be bound.
         """
-        host, _, port = address.rpartition(":")
-        self._server = await self.loop.create_server(
-            lambda: _Connection(self),
-            host.strip("[]") or None,
-            int(port),
-            backlog=4_096,
-            reuse_port=share_port or None,
-            ssl=tls,
-            ssl_handshake_timeout=self._handshake if tls is not None else None,
-            ssl_shutdown_timeout=_FAREWELL if tls is not None else None,
-        )
+        host, _, text = address.rpartition(":")
+        port = int(text)
+        found = await self.loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        failed: OSError | None = None
+        # One after the other: a free port is to be the same for all addresses of a name ("localhost" has two).
+        for own in dict.fromkeys(str(address[0]) for *_, address in found):
+            try:
+                server = await self.loop.create_server(
+                    lambda: _Connection(self),
+                    own,
+                    port,
+                    backlog=4_096,
+                    reuse_port=share_port or None,
+                    ssl=tls,
+                    ssl_handshake_timeout=self._handshake if tls is not None else None,
+                    ssl_shutdown_timeout=_FAREWELL if tls is not None else None,
+                )
+            except OSError as error:
+                failed = error
+                if error.errno not in _NOT_HERE:
+                    self._close()
+                    break
+            else:
+                self._servers.append(server)
+                port = int(server.sockets[0].getsockname()[1])
+        if failed is not None and not self._servers:
+            raise failed
         self._keeper = self.loop.create_task(self._keep_alive())
-        return int(self._server.sockets[0].getsockname()[1])
+        return port
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers = []
 
     async def stop(self, grace: float | None = None) -> None:
         """Takes no new calls, gives those that are open `grace` seconds, then ends them with UNAVAILABLE."""
-        if self._server is None:
+        if not self._servers:
             return
-        self._server.close()
+        self._close()
         self.is_stopping = True
         for connection in list(self.connections):
             connection.http2.go_away(NO_ERROR)
@@ -287,7 +311,6 @@ class GrpcServer:
             self._keeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._keeper
-        self._server = None
         self._stopped.set()
 
     async def wait_for_termination(self) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,7 +20,7 @@ from tests.certificates import certificate
 from tests.raw_connection import HELLO, dialled
 from tests.strict_client import Way, connected
 from tests.tiny_resources import tiny
-from xds import Flow, Server, SnapshotCache, Tls, Transport, node_id
+from xds import Flow, Server, SnapshotCache, Tls, Transport, XdsError, node_id
 from xds.resource_types import CLUSTER
 
 
@@ -47,6 +50,37 @@ async def served(port: int) -> None:
 async def closed(reader: asyncio.StreamReader) -> None:
     with contextlib.suppress(ConnectionResetError):
         await asyncio.wait_for(reader.read(), 30)  # to the end
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", ":0", "127.0.0.1:", "127.0.0.1:-1", "127.0.0.1:65536", "unix:/x"])
+async def test_an_address_that_is_none_is_named(transport: Transport, address: str) -> None:
+    with pytest.raises(XdsError, match=f"^xDS address {re.escape(address)}: want HOST:PORT"):
+        await Server(SnapshotCache(), transport=transport).start(address)
+
+
+async def test_a_server_listens_once_at_a_time(transport: Transport) -> None:
+    server = Server(SnapshotCache(), transport=transport)
+    await server.start("127.0.0.1:0")
+    with pytest.raises(XdsError, match="listens already"):
+        await server.start("127.0.0.1:0")
+    await server.stop(grace=0)
+    await server.start("127.0.0.1:0")
+    await server.stop(grace=0)
+
+
+async def test_a_name_of_several_addresses_has_one_port(transport: Transport) -> None:
+    server = Server(SnapshotCache(), transport=transport)
+    port = await server.start("localhost:0")
+    for *_, address in await asyncio.get_running_loop().getaddrinfo("localhost", port, type=socket.SOCK_STREAM):
+        try:
+            socket.create_server(
+                address[:2], family=socket.AF_INET6 if ":" in str(address[0]) else socket.AF_INET
+            ).close()
+        except OSError as error:
+            assert error.errno in {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+        else:
+            raise AssertionError(f"nobody listens at {address}")
+    await server.stop(grace=0)
 
 
 async def test_a_connection_beyond_the_bound_is_closed_and_others_go_on(transport: Transport) -> None:

@@ -67,7 +67,6 @@ from xds.resource_types import (
     SECRET,
     VIRTUAL_HOST,
     ResourceType,
-    resource_type,
 )
 
 ADS = ConfigSource(ads=AggregatedConfigSource())
@@ -264,24 +263,3 @@ def test_a_name_is_the_messages_own_or_is_refused() -> None:
         Resource.of(Secret())
     with pytest.raises(SnapshotError, match="want it in the message"):
         Resource.of(Secret(), name="a")
-
-
-def test_a_type_that_the_table_lacks_is_served_as_it_is() -> None:
-    resource = Resource.from_bytes("type.googleapis.com/made.up.Type", b"\xff anything", name="a")
-    assert (resource.body, resource.references, resource.type.is_opaque) == (b"\xff anything", frozenset(), True)
-    assert resource.type is resource_type("type.googleapis.com/made.up.Type")
-    with pytest.raises(SnapshotError, match="without a name"):
-        Resource.from_bytes("type.googleapis.com/made.up.Type", b"")
-
-
-def test_a_version_covers_content_lifetime_and_aliases_and_nothing_else() -> None:
-    plain = Resource.of(Secret(name="a"))
-    assert Resource.of(Secret(name="a"), origin=("Document x",)).version == plain.version
-    assert len({plain.version, Resource.of(Secret(name="a"), ttl=1).version}) == 2
-    assert Resource.of(Secret(name="a"), version="7").version == "7"
-
-
-@pytest.mark.parametrize("ttl", [0, -1, float("inf"), float("nan")])
-def test_a_lifetime_that_is_none_is_refused(ttl: float) -> None:
-    with pytest.raises(SnapshotError, match="ttl: got"):
-        Resource.of(Secret(name="a"), ttl=ttl)
