@@ -13,11 +13,16 @@ MAX_TYPES = 64  # types on one stream
 MAX_NAMES = 50_000  # names subscribed to of one type
 MAX_NAMES_OF_STREAM = 100_000
 MAX_NAME_LENGTH = 1_024  # characters
+MAX_REASON_LENGTH = 65_536  # characters of a refusal that are read and kept
 MAX_NODE_BYTES = 256 << 10  # of what a client says of itself, such as metadata; Envoy's extensions do not count
 
 
 def check_types(type: ResourceType, types: Sized) -> None:
     """Before a stream asks for `type` too."""
+    if len(type.type_url) > MAX_NAME_LENGTH:
+        raise LimitError(
+            f"type_url: got {len(type.type_url):,} characters ({type.type_url[:40]}…), want at most {MAX_NAME_LENGTH:,}"
+        )
     if len(types) >= MAX_TYPES:
         raise LimitError(f"type_url: got {type.type_url} besides {len(types)} others, want at most {MAX_TYPES} types")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from xds.bounds import check_name, check_names, check_types
+from xds.bounds import MAX_REASON_LENGTH, check_name, check_names, check_types
 from xds.delivery import Acceptance, Acked, Delivery, Nacked, Pending, Refusal, TypeStatus
 from xds.errors import RequestError
 from xds.holdings import Holding, holdings
@@ -241,7 +241,7 @@ class Machine(ABC, Generic[RequestT]):
         if error is None:
             self._accept(subscription, in_flight)
         else:
-            self._refuse(subscription, in_flight, error)
+            self._refuse(subscription, in_flight, error[:MAX_REASON_LENGTH])
 
     def _accept(self, subscription: Subscription, in_flight: InFlight) -> None:
         for name, resource in in_flight.sent.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protos.apg.xds.v3.discovery_pb2 import DiscoveryRequest
+from xds.bounds import check_version
 from xds.frames import sotw_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
@@ -23,6 +24,7 @@ class SotwMachine(Machine[DiscoveryRequest]):
         subscription = self._subscriptions.get(type)
         if subscription is None:
             subscription = self._open(type)
+            check_version(type, request.version_info)
             self._subscribe(subscription, request, first=True)
         elif request.response_nonce != subscription.last_nonce:
             # Stale (section "ACK and NACK semantics summary"): the client has a newer response still to answer, and

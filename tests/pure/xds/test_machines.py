@@ -6,12 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest
 from tests.xds_client import DeltaScript, Script, SotwScript
 from tests.xds_resources import cluster, endpoints, listener, routes, service
-from xds.bounds import MAX_NAMES
 from xds.delivery import Acked, Nacked, Pending, Refusal
-from xds.errors import LimitError
 from xds.machine import Response
 from xds.resource import Resource
 from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE
@@ -363,28 +360,6 @@ def test_a_client_that_reconnects_before_there_is_a_snapshot_is_sent_nothing_if_
     assert [response.type for response in new.run([*sent, *new.publish(changed)]) if response.type is CLUSTER] == [
         CLUSTER
     ]
-
-
-def test_a_delta_client_that_asks_on_without_answering_is_answered_no_further_until_it_does() -> None:
-    script = DeltaScript()
-    names = [f"s{number:03}" for number in range(100)]
-    script.publish(snapshot(*(service(name, 1) for name in names)))
-    sent = [response for name in names for response in script.subscribe(ENDPOINT, name)]
-    assert len(sent) == 64
-    [rest] = script.accept(sent[:1])
-    assert rest.names == tuple(names[64:])
-
-
-def test_what_a_client_claims_to_hold_is_bounded() -> None:
-    script = DeltaScript()
-    script.publish(snapshot(PAY))
-    request = DeltaDiscoveryRequest(type_url=CLUSTER.type_url)
-    request.initial_resource_versions.update({f"n{number}": "1" for number in range(MAX_NAMES + 1)})
-    with pytest.raises(LimitError, match="CDS: got 50,001 resource names, want at most 50,000"):
-        script.machine.on_request(request, now=0.0)
-    request = DeltaDiscoveryRequest(type_url=LISTENER.type_url, initial_resource_versions={"a": "x" * 2_000})
-    with pytest.raises(LimitError, match="LDS: got a version of 2,000 characters"):
-        script.machine.on_request(request, now=0.0)
 
 
 def test_a_stale_nonce_says_nothing() -> None:
