@@ -348,9 +348,10 @@ class GrpcServer:
                     connection.retire()
                     continue
                 connection.heard = False
+                # Only what waits already counts as read: the system of a client that hangs takes in the PING as well.
+                asked[connection] = connection.gone() if connection.unread() else None
                 connection.http2.ping()
                 connection.flush()
-                asked[connection] = connection.gone() if connection.unread() else None
             await asyncio.sleep(self._keepalive_timeout)
             for connection, gone in asked.items():
                 heard = connection.heard and connection.http2.preface_seen
