@@ -19,6 +19,7 @@ from controlplane.events import EventBus
 from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
 from controlplane.sentences import Sentences
+from controlplane.understanding import analyzed, explained_resources
 from intelligence.intents.errors import IntentError
 from policy.conditions import Conditions
 from policy.errors import NotAdmittedError, PolicyError
@@ -191,6 +192,20 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         async def call() -> pb.ExplainResponse:
             return explained(self._operations.mesh, request, identities=self._operations.identities)
+
+        return await _answer(context, call)
+
+    async def Why(self, request: pb.WhyRequest, context: Context) -> pb.WhyResponse:
+        async def call() -> pb.WhyResponse:
+            return explained_resources(
+                self._operations.mesh, request, compiler=self._operations.compiler, fleet=self._fleet
+            )
+
+        return await _answer(context, call)
+
+    async def Analyze(self, request: pb.AnalyzeRequest, context: Context) -> pb.AnalyzeResponse:
+        async def call() -> pb.AnalyzeResponse:
+            return analyzed(self._operations.mesh, request, compiler=self._operations.compiler)
 
         return await _answer(context, call)
 

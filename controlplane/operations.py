@@ -72,6 +72,11 @@ class Operations:
         return self._mesh
 
     @property
+    def compiler(self) -> Compiler:
+        """What compiles the mesh, with what it remembers."""
+        return self._compiler
+
+    @property
     def identities(self) -> Identities:
         """Where certificates come from."""
         return self._compiler.identities
@@ -190,8 +195,8 @@ class Operations:
 
     # --- inside ---
 
-    def _plan(self, changes: Sequence[Change]) -> Plan:
-        return plan(self._mesh, changes, compiler=self._compiler, now=datetime.now(UTC))
+    def _plan(self, changes: Sequence[Change], *, thorough: bool = True) -> Plan:
+        return plan(self._mesh, changes, compiler=self._compiler, now=datetime.now(UTC), thorough=thorough)
 
     async def _admitted(self, planned: Plan, check: Check | None = None) -> Plan:
         """`planned`, if all that have to take it do."""
@@ -201,7 +206,7 @@ class Operations:
 
     async def _commit(self, changes: Sequence[Change], by: Attribution, *, check: Check | None = None) -> Applied:
         """Plans, then writes. The caller holds the lock."""
-        planned = await self._admitted(self._plan(changes), check)
+        planned = await self._admitted(self._plan(changes, thorough=False), check)
         if not changes:
             return Applied(self._mesh.revision, changed=False, plan=planned)
         revision = await self._write(changes, by)

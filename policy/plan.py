@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from policy.analysis.analysis import new_findings
 from policy.compiler.compiler import Compiler
 from policy.compiler.patches import effect_findings, switch_findings
 from policy.documents import Documents
@@ -61,8 +62,14 @@ class Plan:
     snapshots: Mapping[str, Snapshot]
 
 
-def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler, now: datetime | None = None) -> Plan:
-    """What `changes` would do to `mesh`. now: as for `validate`.
+_FEW = 100  # documents: a look at all that is routed takes milliseconds then
+
+
+def plan(
+    mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler, now: datetime | None = None, thorough: bool = True
+) -> Plan:
+    """What `changes` would do to `mesh`. now: as for `validate`. thorough: whether to warn also of what takes a look at
+    all that is routed (`policy.analysis`), where that is a lot.
 
     Raises:
         PolicyError: the mesh would not be valid. The problems may lie in other documents than the changed ones: those
@@ -77,6 +84,10 @@ def plan(mesh: Mesh, changes: Sequence[Change], *, compiler: Compiler, now: date
         raise PolicyError([*findings.problems, *refused])
     before, snapshots = compiler.compile(mesh), compiler.compile(after)
     warnings = [finding for finding in switched if isinstance(finding, str)]
+    if thorough or len(after.documents) <= _FEW:
+        known = frozenset(findings.warnings)
+        added = map(str, new_findings(mesh, after, identities=compiler.identities))
+        warnings.extend(warning for warning in added if warning not in known)
     if compiler.patches:
         warnings.extend(effect_findings(documents, snapshots))
     return Plan(

@@ -24,6 +24,8 @@ _COMMANDS = {
     "plan": ("documents", "Show what applying a file would change."),
     "get": ("documents", "Show documents or services."),
     "explain": ("explanations", "Show what a request would meet."),
+    "why": ("explanations", "Show which documents an Envoy resource comes from."),
+    "analyze": ("explanations", "Look for what is wrong, or worth a look, in the whole mesh."),
     "schema": ("schema", "Print the JSON Schema of documents, for editors."),
     "delete": ("documents", "Delete a document."),
     "ask": ("sentences", "Say what you want; see the plan; confirm it."),

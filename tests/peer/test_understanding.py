@@ -32,3 +32,35 @@ async def test_a_request_is_explained_to_people_and_to_programs(tmp_path: Path, 
         assert 'got "/pay", want an absolute URL' in wrong.err
         assert (await apg_async("explain", "GET", "http://shop/", "--gateway", "a/b/c", APG_ADMIN=admin)).code == 3
         assert (await apg_async("explain", "GET", "http://shop/", "-H", "x", APG_ADMIN=admin)).code == 2
+
+
+async def test_what_a_resource_comes_from_and_what_is_worth_a_look(tmp_path: Path, text: bytes) -> None:
+    async with apg_up(tmp_path) as addresses:
+        admin = addresses["admin"]
+        for name in ("payment", "lonely"):
+            assert (await apg_async("service", "add", name, APG_ADMIN=admin)).code == 0
+        assert (await apg_async("apply", "-f", "-", stdin=text, APG_ADMIN=admin)).code == 0
+
+        shown = await apg_async("why", "default/edge", "default/edge/8080", "--type", "rds", APG_ADMIN=admin)
+        assert "RouteConfiguration default/edge/8080" in shown.out
+        assert "HTTPRoute default/payment: spec.rules[0].matches[0]" in shown.out
+        answer = json.loads(
+            (await apg_async("-o", "json", "why", "default/edge", "default/payment", APG_ADMIN=admin)).out
+        )
+        assert [item["type_url"].rpartition(".")[2] for item in answer["resources"]] == [
+            "Cluster",
+            "ClusterLoadAssignment",
+        ]
+        for wrong in (("nobody", "default/payment"), ("default/edge", "nothing")):
+            assert (await apg_async("why", *wrong, APG_ADMIN=admin)).code == 5
+
+        looked = await apg_async("analyze", APG_ADMIN=admin)
+        assert "error HTTPRoute default/payment: spec.rules[0].backendRefs[0] (no-endpoints)" in looked.out
+        assert "info Service default/lonely (unrouted)" in looked.out
+        assert (await apg_async("analyze", "--fail-on", "error", APG_ADMIN=admin)).code == 3
+        found = json.loads((await apg_async("-o", "json", "analyze", APG_ADMIN=admin)).out)["findings"]
+        assert {item["check"] for item in found} == {"no-endpoints", "unrouted"}
+
+        shadow = route("payment", name="second", path="/pay").encode()
+        planned = await apg_async("plan", "-f", "-", stdin=shadow, APG_ADMIN=admin)
+        assert "warning HTTPRoute default/second: spec.rules[0].matches[0]: no request gets here" in planned.out

@@ -1,4 +1,4 @@
-"""`apg explain`."""
+"""`apg explain`, `apg why` and `apg analyze`."""
 
 from __future__ import annotations
 
@@ -69,3 +69,72 @@ def _show(printer: Output, response: pb.ExplainResponse) -> None:
             say(f"→ answered by the proxy: [bold]{answered.status}[/]{target}: {escape(answered.reason)}")
         case _:
             say(f"→ not served: {escape(response.not_served)}")
+
+
+@click.command()
+@click.argument("proxy")
+@click.argument("resource")
+@click.option(
+    "--type", "type_", default="", metavar="CDS|EDS|LDS|RDS|…", help="Of several resources with the name, one."
+)
+@click.option("--part", default="", metavar="TEXT", help="Only parts whose place or document holds the text.")
+@click.pass_obj
+def why(settings: Settings, proxy: str, resource: str, type_: str, part: str) -> None:
+    """Show the documents, and the steps of the compiler, that each part of an Envoy resource comes from.
+
+    PROXY is a node's id, as `apg status` shows it, or a group: NAMESPACE/GATEWAY.
+    """
+    request = pb.WhyRequest(proxy=proxy, resource=resource, type=type_, part=part)
+    with settings.connection().api() as api:
+        response = api.Why(request, timeout=DEADLINE)
+    printer = settings.printer()
+    if not printer.for_people:
+        printer.message(response)
+        return
+    for item in response.resources:
+        state = f" ({escape(item.state)})" if item.state else ""
+        kind = item.type_url.rpartition(".")[2]
+        printer.console.print(f"[bold]{kind} {escape(item.name)}[/] version {item.version[:8]}{state}")
+        rows = [
+            (
+                escape(found.place or "all of it"),
+                escape(found.document + (f": {found.path}" if found.path else "")),
+                f"[dim]{escape(found.step)}[/]",
+            )
+            for found in item.parts
+        ]
+        printer.table(("part", "comes from", "by"), rows, empty="  no part of it has that")
+        if item.parts_left_out:
+            printer.note(f"  and {item.parts_left_out} more: --part shows those that you look for")
+
+
+_RANKS = {"error": pb.SEVERITY_ERROR, "warning": pb.SEVERITY_WARNING, "info": pb.SEVERITY_INFO}
+_LOOKS = {
+    pb.SEVERITY_ERROR: "[red]error[/]",
+    pb.SEVERITY_WARNING: "[yellow]warning[/]",
+    pb.SEVERITY_INFO: "[dim]info[/]",
+}
+
+
+@click.command()
+@click.option("-n", "--namespace", default="", help="One namespace only.")
+@click.option(
+    "--fail-on", type=click.Choice(list(_RANKS)), help="Exit with 3 if something as grave is found: for pipelines."
+)
+@click.pass_obj
+def analyze(settings: Settings, namespace: str, fail_on: str | None) -> None:
+    """Look for what is wrong, or worth a look, in the whole mesh, and say what to do about it."""
+    with settings.connection().api() as api:
+        response = api.Analyze(pb.AnalyzeRequest(namespace=namespace), timeout=DEADLINE)
+    printer = settings.printer()
+    if printer.for_people:
+        for finding in response.findings:
+            where = escape(finding.document + (f": {finding.path}" if finding.path else ""))
+            printer.console.print(f"{_LOOKS[finding.severity]} [bold]{where}[/] ({finding.check})")
+            printer.console.print(f"  {escape(finding.words)}")
+            printer.console.print(f"  [dim]{escape(finding.advice)}[/]")
+        printer.note(f"{len(response.findings)} findings" if response.findings else "nothing worth a look")
+    else:
+        printer.message(response)
+    if fail_on is not None and any(finding.severity >= _RANKS[fail_on] for finding in response.findings):
+        raise SystemExit(Exit.REFUSED)

@@ -84,6 +84,16 @@ class AdminServiceStub:
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Why = channel.unary_unary(
+                '/apg.admin.v1.AdminService/Why',
+                request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyRequest.SerializeToString,
+                response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyResponse.FromString,
+                _registered_method=True)
+        self.Analyze = channel.unary_unary(
+                '/apg.admin.v1.AdminService/Analyze',
+                request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeRequest.SerializeToString,
+                response_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeResponse.FromString,
+                _registered_method=True)
         self.Propose = channel.unary_unary(
                 '/apg.admin.v1.AdminService/Propose',
                 request_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ProposeRequest.SerializeToString,
@@ -182,6 +192,20 @@ class AdminServiceServicer:
 
     def Explain(self, request, context):
         """What a request would meet: told from the documents, and nothing is sent anywhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Why(self, request, context):
+        """The documents and the steps of the compiler that each part of an Envoy resource comes from.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Analyze(self, request, context):
+        """What is worth a look in the whole mesh, and what to do about it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -286,6 +310,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.FromString,
                     response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Why': grpc.unary_unary_rpc_method_handler(
+                    servicer.Why,
+                    request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyRequest.FromString,
+                    response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyResponse.SerializeToString,
+            ),
+            'Analyze': grpc.unary_unary_rpc_method_handler(
+                    servicer.Analyze,
+                    request_deserializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeRequest.FromString,
+                    response_serializer=protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeResponse.SerializeToString,
             ),
             'Propose': grpc.unary_unary_rpc_method_handler(
                     servicer.Propose,
@@ -593,6 +627,60 @@ class AdminService:
             '/apg.admin.v1.AdminService/Explain',
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainRequest.SerializeToString,
             protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Why(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apg.admin.v1.AdminService/Why',
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyRequest.SerializeToString,
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.WhyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Analyze(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/apg.admin.v1.AdminService/Analyze',
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeRequest.SerializeToString,
+            protos_dot_apg_dot_admin_dot_v1_dot_admin__pb2.AnalyzeResponse.FromString,
             options,
             channel_credentials,
             insecure,

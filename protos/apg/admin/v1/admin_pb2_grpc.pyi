@@ -48,6 +48,10 @@ class AdminServiceStub:
     List: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListRequest, _admin_pb2.ListResponse]
     Explain: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]
     """What a request would meet: told from the documents, and nothing is sent anywhere."""
+    Why: _grpc.UnaryUnaryMultiCallable[_admin_pb2.WhyRequest, _admin_pb2.WhyResponse]
+    """The documents and the steps of the compiler that each part of an Envoy resource comes from."""
+    Analyze: _grpc.UnaryUnaryMultiCallable[_admin_pb2.AnalyzeRequest, _admin_pb2.AnalyzeResponse]
+    """What is worth a look in the whole mesh, and what to do about it."""
     Propose: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]
     """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
     confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
@@ -78,6 +82,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     List: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListRequest, _admin_pb2.ListResponse]  # type: ignore[assignment]
     Explain: _aio.UnaryUnaryMultiCallable[_admin_pb2.ExplainRequest, _admin_pb2.ExplainResponse]  # type: ignore[assignment]
     """What a request would meet: told from the documents, and nothing is sent anywhere."""
+    Why: _aio.UnaryUnaryMultiCallable[_admin_pb2.WhyRequest, _admin_pb2.WhyResponse]  # type: ignore[assignment]
+    """The documents and the steps of the compiler that each part of an Envoy resource comes from."""
+    Analyze: _aio.UnaryUnaryMultiCallable[_admin_pb2.AnalyzeRequest, _admin_pb2.AnalyzeResponse]  # type: ignore[assignment]
+    """What is worth a look in the whole mesh, and what to do about it."""
     Propose: _aio.UnaryUnaryMultiCallable[_admin_pb2.ProposeRequest, _admin_pb2.ProposeResponse]  # type: ignore[assignment]
     """A sentence becomes an answer: a plan to be confirmed, questions, or a refusal. Nothing changes until a plan is
     confirmed. Converse is the same as a stream, with news of what is being done: one talk, in which "make it 30" is
@@ -165,6 +173,22 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ExplainResponse, _abc.Awaitable[_admin_pb2.ExplainResponse]]:
         """What a request would meet: told from the documents, and nothing is sent anywhere."""
+
+    @_abc_1.abstractmethod
+    def Why(
+        self,
+        request: _admin_pb2.WhyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.WhyResponse, _abc.Awaitable[_admin_pb2.WhyResponse]]:
+        """The documents and the steps of the compiler that each part of an Envoy resource comes from."""
+
+    @_abc_1.abstractmethod
+    def Analyze(
+        self,
+        request: _admin_pb2.AnalyzeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.AnalyzeResponse, _abc.Awaitable[_admin_pb2.AnalyzeResponse]]:
+        """What is worth a look in the whole mesh, and what to do about it."""
 
     @_abc_1.abstractmethod
     def Propose(
