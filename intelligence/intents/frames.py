@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from intelligence.intents.clause import Clause, MisfitError
+from intelligence.intents.clause import Clause
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
 from intelligence.intents.tokens import Token
@@ -88,6 +88,3 @@ _WISH = (
     " enough now"
 )
 _WISHES = frozenset(_WISH.split())
-
-
-__all__ = ["SETUP", "Clause", "Frame", "MisfitError", "frame", "is_stated"]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError
-from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
+from intelligence.intents.errors import AmbiguousError, ContradictionError
 from intelligence.intents.frames import SETUP, Frame, frame, is_stated
 from intelligence.intents.intents import (
     CreateRoute,
@@ -22,7 +22,7 @@ from intelligence.intents.intents import (
     TrafficSplit,
 )
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import BACKEND, HEADER, METHOD, QUOTED, ROLE, SERVICE, STRANGER, VERSION, Token
+from intelligence.intents.tokens import BACKEND, HEADER, QUOTED, ROLE, SERVICE, STRANGER, VERSION, Token
 from registry.model import ServiceKey
 
 _WHOLE = Decimal(100)
@@ -468,13 +468,3 @@ FRAMES: tuple[Frame, ...] = (
         says="complete the rollout of checkout when canary handles 100% with less than 0.5% errors",
     ),
 )
-
-
-def unknown_destination(c: Clause, text: str) -> UnknownNameError:
-    """What to say where a word stands in the place of a version."""
-    service = c.one_service()
-    known = (*c.vocabulary.versions[service], *(key.name for key in c.vocabulary.versions if key != service))
-    return UnknownNameError(f"version of {service}, or service,", text, known[:10])
-
-
-__all__ = ["FRAMES", "METHOD", "unknown_destination"]
