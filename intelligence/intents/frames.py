@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from intelligence.intents.clause import Clause
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import Token
+from intelligence.intents.token import Token
 
 _EVERYWHERE = mask(
     "TO OF WITH COMMA DASH NOUN SERVICENOUN IT THEN"

@@ -19,7 +19,7 @@ from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
+from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
 from intelligence.intents.understanding import Need
 from registry.model import ServiceKey
 
