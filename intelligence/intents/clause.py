@@ -10,7 +10,7 @@ from decimal import Decimal
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
 from intelligence.intents.lexicon import bit, mask
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.tokens import (
+from intelligence.intents.token import (
     ADDRESS,
     BACKEND,
     COUNTRY,

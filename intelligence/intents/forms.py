@@ -16,7 +16,6 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from intelligence.intents import intents as module
 from intelligence.intents.errors import ContradictionError
 from intelligence.intents.intents import INTENTS, Intent, Share, kind_of
 from intelligence.intents.said import span
@@ -45,7 +44,7 @@ def _fields(kind: type) -> Mapping[str, Any]:
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    hints = typing.get_type_hints(kind, vars(module))
+    hints = typing.get_type_hints(kind)
     return {item.name: hints[item.name] for item in dataclasses.fields(kind)}
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from intelligence.intents.clause import Clause, MisfitError
+from intelligence.intents.clause import Clause
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import Token
+from intelligence.intents.token import Token
 
 _EVERYWHERE = mask(
     "TO OF WITH COMMA DASH NOUN SERVICENOUN IT THEN"
@@ -88,6 +88,3 @@ _WISH = (
     " enough now"
 )
 _WISHES = frozenset(_WISH.split())
-
-
-__all__ = ["SETUP", "Clause", "Frame", "MisfitError", "frame", "is_stated"]

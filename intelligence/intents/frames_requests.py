@@ -22,7 +22,7 @@ from intelligence.intents.intents import (
     Timeout,
     TimeoutOf,
 )
-from intelligence.intents.lexicon import bit, mask
+from intelligence.intents.lexicon import mask
 
 _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC THEN"
@@ -301,5 +301,3 @@ FRAMES: tuple[Frame, ...] = (
         weight=1,
     ),
 )
-
-__all__ = ["FRAMES", "bit"]

@@ -25,7 +25,7 @@ from intelligence.intents.intents import (
     TrackKpi,
 )
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import QUOTED, SERVICE, STRANGER, UNKNOWN, Token
+from intelligence.intents.token import QUOTED, SERVICE, STRANGER, UNKNOWN, Token
 from policy.shapes import MAX_LABEL
 
 _S = "service stranger many EVERY ALL"

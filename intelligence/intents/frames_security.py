@@ -18,7 +18,7 @@ from intelligence.intents.intents import (
     ThreatFilter,
 )
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import SERVICE, STRANGER, URL
+from intelligence.intents.token import SERVICE, STRANGER, URL
 from registry.model import ServiceKey
 
 _S = "service stranger many EVERY ALL"

@@ -1,4 +1,4 @@
-"""Frames about where traffic goes: splits, header routes, mirrors, new routes, drains, rollouts."""
+"""Frames about where traffic goes: splits, header routes, mirrors, new routes, drains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError
-from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError
+from intelligence.intents.errors import AmbiguousError, ContradictionError
 from intelligence.intents.frames import SETUP, Frame, frame, is_stated
 from intelligence.intents.intents import (
     CreateRoute,
@@ -16,13 +16,12 @@ from intelligence.intents.intents import (
     Intent,
     MatchRoute,
     Mirror,
-    Rollout,
     RouteTo,
     Share,
     TrafficSplit,
 )
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import BACKEND, HEADER, METHOD, QUOTED, ROLE, SERVICE, STRANGER, VERSION, Token
+from intelligence.intents.token import BACKEND, HEADER, QUOTED, ROLE, SERVICE, STRANGER, VERSION, Token
 from registry.model import ServiceKey
 
 _WHOLE = Decimal(100)
@@ -297,52 +296,6 @@ def _drain(c: Clause) -> list[Intent]:
     return [Drain(service, _one_version(c, service))]
 
 
-# --- rollouts ---
-
-
-def _rollout(c: Clause, **bounds: Decimal) -> list[Intent]:
-    versions = c.versions()
-    named = [token.names[0] for token in versions if token.kind == VERSION]
-    service = c.one_service(having=named or ["canary"])
-    if len(versions) == 1:
-        canary = c.version_of(service, versions[0])
-    elif not versions:
-        canary = "canary" if c.vocabulary.has_version(service, "canary") else c.vocabulary.by_role(service, "new")
-    else:
-        raise MisfitError
-    return [Rollout(service, canary, **bounds)]
-
-
-def _bound(c: Clause, side: str) -> Decimal:
-    """The percentage beside the errors: after "below" or "above"."""
-    amounts = c.of_kind("amount")
-    if len(amounts) == 1:
-        return amounts[0].numbers[0]
-    place = c.place(side)
-    if place is None:
-        raise MisfitError
-    after = [token for token in c.tokens[place:] if token.kind == "amount"]
-    if len(after) != 1 or any(token.numbers[0] != _WHOLE for token in amounts if token is not after[0]):
-        raise MisfitError
-    return after[0].numbers[0]
-
-
-def _advance(c: Clause) -> list[Intent]:
-    if c.has("ABOVE") and not c.has("BELOW"):
-        raise MisfitError
-    return _rollout(c, advance_below=_bound(c, "BELOW"))
-
-
-def _back(c: Clause) -> list[Intent]:
-    if c.has("BELOW") and not c.has("ABOVE"):
-        raise MisfitError
-    return _rollout(c, back_above=_bound(c, "ABOVE"))
-
-
-def _complete(c: Clause) -> list[Intent]:
-    return _rollout(c, done_below=_bound(c, "BELOW"))
-
-
 _S = "service backend stranger"
 
 FRAMES: tuple[Frame, ...] = (
@@ -445,36 +398,4 @@ FRAMES: tuple[Frame, ...] = (
         _drain,
         says="take all traffic off v1 of payment",
     ),
-    frame(
-        "advance",
-        "ADVANCE|ROUTE|SET WHEN ERRORRATE amount",
-        f"{_S} version role {_CARRIED} BELOW AUTOSCALE ROLLOUT ALL CANARY STABLE ROUTE SET",
-        _advance,
-        says="increase canary traffic of checkout while errors stay below 1%",
-    ),
-    frame(
-        "back",
-        "BACK|UNDO|RESTORE WHEN|ERRORRATE|ABOVE ERRORRATE amount",
-        f"{_S} version role {_CARRIED} ABOVE ROLLOUT ALL CANARY STABLE WHEN IT STATE LAST CHANGE NOUN",
-        _back,
-        says="roll checkout back if the error rate goes above 5%",
-        weight=5,
-    ),
-    frame(
-        "complete",
-        "COMPLETE ROLLOUT|CANARY|TRAFFIC WHEN|WITH ERRORRATE amount",
-        f"{_S} version role {_CARRIED} BELOW ROUTE ALL amount CANARY WHEN WITH COMPLETE ROLLOUT AND STABLE COLLECT",
-        _complete,
-        says="complete the rollout of checkout when canary handles 100% with less than 0.5% errors",
-    ),
 )
-
-
-def unknown_destination(c: Clause, text: str) -> UnknownNameError:
-    """What to say where a word stands in the place of a version."""
-    service = c.one_service()
-    known = (*c.vocabulary.versions[service], *(key.name for key in c.vocabulary.versions if key != service))
-    return UnknownNameError(f"version of {service}, or service,", text, known[:10])
-
-
-__all__ = ["FRAMES", "METHOD", "unknown_destination"]

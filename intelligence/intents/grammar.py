@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from intelligence.intents import frames_asking, frames_requests, frames_running, frames_security, frames_traffic
+from intelligence.intents import (
+    frames_asking,
+    frames_requests,
+    frames_rollout,
+    frames_running,
+    frames_security,
+    frames_traffic,
+)
 from intelligence.intents.clause import Surroundings
 from intelligence.intents.errors import (
     AmbiguousError,
@@ -27,7 +34,8 @@ from intelligence.intents.languages import translations
 from intelligence.intents.lexicon import bit, english_lexicon
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.segments import Outcome, Reader
-from intelligence.intents.tokens import STRANGER, UNKNOWN, VERSION, Reading, Token, tokens
+from intelligence.intents.token import STRANGER, UNKNOWN, VERSION, Token
+from intelligence.intents.tokens import Reading, tokens
 from intelligence.intents.understanding import Need, Understanding
 from registry.model import ServiceKey
 
@@ -39,6 +47,7 @@ FRAMES: tuple[Frame, ...] = tuple(
     sorted(
         (
             *frames_traffic.FRAMES,
+            *frames_rollout.FRAMES,
             *frames_requests.FRAMES,
             *frames_security.FRAMES,
             *frames_running.FRAMES,

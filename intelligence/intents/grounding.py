@@ -12,7 +12,8 @@ from intelligence.intents.intents import CreateService, Intent, Share
 from intelligence.intents.lexicon import english_lexicon, mask
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.segments import services_of
-from intelligence.intents.tokens import Reading, Token, tokens
+from intelligence.intents.token import Token
+from intelligence.intents.tokens import Reading, tokens
 from registry.model import ServiceKey
 
 _NEGATION = mask("NOT IF")

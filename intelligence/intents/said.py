@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 
+from intelligence.intents.errors import ContradictionError
 from policy.shapes import format_duration
 from registry.model import ServiceKey
 
@@ -27,3 +28,8 @@ def listed(values: Iterable[object]) -> str:
     """ "a, b and c"."""
     words = [str(value) for value in values]
     return " and ".join([*([", ".join(words[:-1])] if words[:-1] else []), *words[-1:]])
+
+
+def refuse_unless(holds: bool, got: str, want: str) -> None:
+    if not holds:
+        raise ContradictionError(f"{got}: want {want}; nothing was changed")

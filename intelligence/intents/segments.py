@@ -8,7 +8,7 @@ is never background.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -19,7 +19,7 @@ from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent
 from intelligence.intents.lexicon import mask
-from intelligence.intents.tokens import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
+from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
 from intelligence.intents.understanding import Need
 from registry.model import ServiceKey
 
@@ -357,6 +357,3 @@ def _without_reason(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] 
 
 def services_of(tokens: Sequence[Token]) -> list[Token]:
     return [token for token in tokens if token.kind in (SERVICE, BACKEND, STRANGER)]
-
-
-Build = Callable[[Clause], Sequence[Intent]]

@@ -21,7 +21,8 @@ from intelligence.intents.intents import (
 )
 from intelligence.intents.lexicon import english_lexicon
 from intelligence.intents.names import Vocabulary
-from intelligence.intents.tokens import Reading, Token, tokens
+from intelligence.intents.token import Token
+from intelligence.intents.tokens import Reading, tokens
 from intelligence.intents.understanding import Understanding
 from registry.model import ServiceKey
 

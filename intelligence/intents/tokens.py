@@ -6,53 +6,36 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from decimal import Decimal
 
 from intelligence.intents.countries import country
 from intelligence.intents.lexicon import Entry, Lexicon, bit, mask
 from intelligence.intents.names import Vocabulary
+from intelligence.intents.quantities import Quantities
 from intelligence.intents.scanner import SPACELESS, Piece, normal, scan
-from registry.model import ServiceKey
+from intelligence.intents.token import (
+    ADDRESS,
+    BACKEND,
+    COUNTRY,
+    DURATION,
+    FILE,
+    HEADER,
+    HOST,
+    METHOD,
+    MOMENT,
+    NUMBER,
+    PATH,
+    QUOTED,
+    RATE,
+    ROLE,
+    SERVICE,
+    UNKNOWN,
+    URL,
+    VERSION,
+    Token,
+    token_of,
+)
 
-_ONES = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_NUMBER_WORDS = {word: value for value, word in enumerate(_ONES)} | {
-    word: 10 * (place + 2) for place, word in enumerate(_TENS)
-}
-_SCALES = {"hundred": 100, "thousand": 1_000, "dozen": 12, "k": 1_000, "million": 1_000_000}
-_FRACTIONS = {
-    "half": Decimal(50),
-    "halves": Decimal(50),
-    "quarter": Decimal(25),
-    "quarters": Decimal(25),
-    "fifth": Decimal(20),
-    "fifths": Decimal(20),
-    "tenth": Decimal(10),
-    "tenths": Decimal(10),
-}
-_PERCENT_WORDS = frozenset(("%", "percent", "pct", "percents", "per-cent", "procent", "prozent"))
-UNITS: dict[str, timedelta] = {
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), timedelta(milliseconds=1)),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), timedelta(seconds=1)),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), timedelta(minutes=1)),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), timedelta(hours=1)),
-    **dict.fromkeys(("d", "day", "days"), timedelta(days=1)),
-}
-_RATE_WORDS = {
-    "rps": timedelta(seconds=1),
-    "rpm": timedelta(minutes=1),
-    "qps": timedelta(seconds=1),
-    "tps": timedelta(seconds=1),
-}
-_REQUEST_WORDS = frozenset(
-    ["requests", "request", "calls", "call", "reqs", "req", "hits", "queries", "query", "times", "messages", "r"]
-)
-_PER_WORDS = frozenset(("per", "/", "a", "an", "each", "every", "in", "within", "any", "one"))
-_REFUSED = frozenset(("failed", "refused", "denied", "rejected", "blocked"))
 _METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"])
 _METHOD_PLURALS = {f"{method}S": method for method in _METHODS}
 _VERSION_WORDS = frozenset(("version", "release", "ver", "v"))
@@ -60,48 +43,12 @@ _LIKE_VERSION = re.compile(r"v\d[\w.]*")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _FILE = re.compile(r"[\w./-]+\.(?:txt|csv|list|json|netset|ipset|ya?ml)")
 _QUANTILE = re.compile(r"p(\d{2})(?:\.?(\d+))?")
-_COUNTED = frozenset(("instance", "replica", "pod", "copy", "container", "node"))
 _TIMES_OF_DAY = {"noon": "12:00", "midnight": "00:00", "midday": "12:00"}
 _ROLE_NEW = frozenset(["new", "newest", "latest", "newer"])
 _ROLE_OLD = frozenset(["old", "oldest", "previous", "older"])
 _ROLE_NOUNS = frozenset(["version", "release", "build", "deployment", "one", "variant", "code"])
 
-AMOUNT, NUMBER, DURATION, RATE, RATIO = "amount", "number", "duration", "rate", "ratio"
-REFUSALS = "refusals"  # a rate of refused requests
-SERVICE, VERSION, BACKEND, ROLE = "service", "version", "backend", "role"
-PATH, HOST, URL, ADDRESS, COUNTRY, METHOD, HEADER = "path", "host", "url", "address", "country", "method", "header"
-MOMENT, QUOTED, FILE, UNKNOWN, STRANGER = "moment", "quoted", "file", "unknown", "stranger"
-
-
 _GUARDS = mask("NOT IF")  # a negation or a condition always says something
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A piece of the sentence.
-
-    kind: one of the names above, "word" for a word of the lexicon, "mark" for punctuation.
-    mask: the labels (kind and concepts) that it may stand for. `silent`: it need not stand for anything.
-    values: what it states: percentages, a number, a rate's count, names, addresses.
-    """
-
-    kind: str
-    text: str
-    start: int
-    mask: int = 0
-    silent: bool = False
-    numbers: tuple[Decimal, ...] = ()
-    duration: timedelta | None = None
-    names: tuple[str, ...] = ()
-    services: tuple[ServiceKey, ...] = ()
-    repaired: str = ""
-
-    def has(self, labels: int) -> bool:
-        return bool(self.mask & labels)
-
-
-def _token(kind: str, piece: Piece, *, more: int = 0, **values: object) -> Token:
-    return Token(kind, piece.text, piece.start, bit(kind) | more, **values)  # type: ignore[arg-type]  # by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +67,7 @@ def tokens(sentence: str, reading: Reading) -> list[Token]:
     return joined(_rated(_Tokeniser(text, reading).run()))
 
 
-class _Tokeniser:
+class _Tokeniser(Quantities):
     def __init__(self, text: str, reading: Reading) -> None:
         self._text = text
         self._reading = reading
@@ -263,7 +210,7 @@ class _Tokeniser:
         split = vocabulary.backends.get(self._words[place])
         if split is not None:
             service, version = split
-            return 1, _token(BACKEND, self._pieces[place], names=(version,), services=(service,))
+            return 1, token_of(BACKEND, self._pieces[place], names=(version,), services=(service,))
         return None
 
     def _said(self, place: int, length: int) -> str:
@@ -275,29 +222,29 @@ class _Tokeniser:
         piece = self._pieces[place]
         match piece.kind:
             case "url":
-                return 1, _token(URL, piece, names=(piece.text.rstrip(".)"),))
+                return 1, token_of(URL, piece, names=(piece.text.rstrip(".)"),))
             case "quoted":
                 inside = piece.text.strip('"')
                 keys = self._vocabulary.aliases.get(inside.lower())
                 if keys:
-                    return 1, _token(SERVICE, piece, names=(inside,))
-                return 1, _token(QUOTED, piece, names=(inside,))
+                    return 1, token_of(SERVICE, piece, names=(inside,))
+                return 1, token_of(QUOTED, piece, names=(inside,))
             case "pair":
                 left, right = re.split(r"\s*(?:==|[:=])\s*", piece.text, maxsplit=1)
                 left = re.sub(r"^header\s+", "", left, flags=re.IGNORECASE)
-                return 1, _token(HEADER, piece, names=(left.lower(), right.strip('"')))
+                return 1, token_of(HEADER, piece, names=(left.lower(), right.strip('"')))
             case "address":
                 kind = ADDRESS if _is_network(piece.text) else UNKNOWN
-                return 1, _token(kind, piece, names=(piece.text,))
+                return 1, token_of(kind, piece, names=(piece.text,))
             case "path":
                 if _FILE.fullmatch(piece.word):
-                    return 1, _token(FILE, piece, names=(piece.text,))
-                return 1, _token(PATH, piece, names=(piece.text.rstrip(".,"),))
+                    return 1, token_of(FILE, piece, names=(piece.text,))
+                return 1, token_of(PATH, piece, names=(piece.text.rstrip(".,"),))
             case "date":
                 clock = self._pieces[place + 1] if place + 1 < len(self._pieces) else None
                 if clock is not None and clock.kind == "clock":
-                    return 2, _token(MOMENT, piece, names=(f"{piece.text} {_clock(clock.word)}",))
-                return 1, _token(MOMENT, piece, names=(f"{piece.text} 00:00",))
+                    return 2, token_of(MOMENT, piece, names=(f"{piece.text} {_clock(clock.word)}",))
+                return 1, token_of(MOMENT, piece, names=(f"{piece.text} 00:00",))
             case "clock":
                 return self._moment(place)
             case _:
@@ -311,14 +258,14 @@ class _Tokeniser:
                 and piece.word not in ("options", "head", "delete", "put", "get", "patch", "post")
             )
         ):
-            return 1, _token(METHOD, piece, names=(_METHOD_PLURALS.get(piece.text.upper(), piece.text.upper()),))
+            return 1, token_of(METHOD, piece, names=(_METHOD_PLURALS.get(piece.text.upper(), piece.text.upper()),))
         if quantile := _QUANTILE.fullmatch(piece.word):
             value = Decimal(f"0.{quantile[1]}{quantile[2] or ''}")
             return 1, Token("word", piece.text, piece.start, bit("LATENCY") | bit("quantile"), numbers=(value,))
         if piece.kind == "word" and _FILE.fullmatch(piece.word):
-            return 1, _token(FILE, piece, names=(piece.text,))
+            return 1, token_of(FILE, piece, names=(piece.text,))
         if piece.kind == "word" and _HOST.fullmatch(piece.word):
-            return 1, _token(HOST, piece, names=(piece.word,))
+            return 1, token_of(HOST, piece, names=(piece.word,))
         if piece.word.removesuffix("'s") in ("yesterday", "today") or piece.word in _TIMES_OF_DAY:
             return self._moment(place)
         return None
@@ -348,215 +295,7 @@ class _Tokeniser:
             return None  # "yesterday" alone is a word of the lexicon
         first = self._pieces[place]
         text = f"{day} {clock}".strip() if day != "today" else clock
-        return length, _token(MOMENT, first, names=(text,))
-
-    def _quantity(self, place: int, *, at_least: int = 1) -> tuple[int, Token] | None:
-        """A percentage, a duration, a rate, a ratio or a number, in digits or words, of `at_least` so many words."""
-        made = self._amount(place)
-        return made if made is not None and made[0] >= at_least else None
-
-    def _amount(self, place: int) -> tuple[int, Token] | None:
-        piece = self._pieces[place]
-        if piece.kind == "percent":
-            value = Decimal(piece.word.replace(",", ".").rstrip("%٪％ "))
-            return 1, _token(AMOUNT, piece, numbers=(value,))
-        if piece.kind == "ratio":
-            parts = tuple(Decimal(part.strip(" %")) for part in re.split(r"[/:-]", piece.word))
-            return 1, _token(RATIO, piece, numbers=parts)
-        if piece.word in _RATE_WORDS:
-            return None
-        if piece.kind == "number" and self._words[place + 1 : place + 2] == ["to"] and place + 2 < len(self._pieces):
-            other = self._pieces[place + 2]
-            if other.kind == "number" and piece.word.isdigit() and other.word.isdigit():
-                parts = (Decimal(piece.word), Decimal(other.word))
-                if sum(parts) == 100:  # "65 to 35"
-                    return 3, _token(RATIO, piece, numbers=parts)
-        if piece.word == "per" and self._words[place + 1 : place + 2] and self._words[place + 1] in UNITS:
-            return self._per_first(place)
-        stated, length = self._number(place)
-        if stated is None:
-            return self._fraction(place)
-        value = stated
-        after = self._words[place + length : place + length + 5]
-        if after[:1] and after[0] in _PERCENT_WORDS:
-            return length + 1, _token(AMOUNT, piece, numbers=(value,))
-        if after[:2] == ["per", "cent"]:
-            return length + 2, _token(AMOUNT, piece, numbers=(value,))
-        if after[:1] and after[0] in _FRACTIONS and value >= 1:  # three quarters
-            share = value * _FRACTIONS[after[0]]
-            return length + 1, _token(AMOUNT, piece, numbers=(share,))
-        if (one_in := self._one_in(value, place + length)) is not None:
-            share, more = one_in
-            return length + more, _token(AMOUNT, piece, numbers=(share,))
-        rate = self._rate(value, place + length)
-        if rate is not None:
-            per, more = rate
-            refused = any(word in _REFUSED for word in self._words[place + length : place + length + more])
-            return length + more, _token(REFUSALS if refused else RATE, piece, numbers=(value,), duration=per)
-        if (
-            after[:1]
-            and after[0] in UNITS
-            and not (after[0] in ("m", "d", "h") and self._pieces[place].kind != "number")
-        ):
-            return self._duration(place, value, length)
-        if after[:1] and after[0] in ("week", "weeks"):
-            return length + 1, _token(DURATION, piece, duration=timedelta(days=7) * float(value))
-        return length, _token(NUMBER, piece, numbers=(value,))
-
-    def _per_first(self, place: int) -> tuple[int, Token] | None:
-        """ "per minute 100 requests"."""
-        count, taken = self._number(place + 2)
-        if count is None:
-            return None
-        length = 2 + taken
-        if self._words[place + length : place + length + 1] and self._words[place + length] in _REQUEST_WORDS:
-            length += 1
-        return length, _token(RATE, self._pieces[place], numbers=(count,), duration=UNITS[self._words[place + 1]])
-
-    def _duration(self, place: int, value: Decimal, length: int) -> tuple[int, Token]:
-        """ "1 minute 30 seconds", "1m30s", "two and a half seconds"."""
-        total = UNITS[self._words[place + length]] * float(value)
-        length += 1
-        if self._words[place + length : place + length + 3] == ["and", "a", "half"]:
-            total += UNITS[self._words[place + length - 1]] / 2
-            return length + 3, _token(DURATION, self._pieces[place], duration=total)
-        while True:
-            skip = 1 if self._words[place + length : place + length + 1] == ["and"] else 0
-            more, taken = self._number(place + length + skip)
-            unit = place + length + skip + taken
-            if more is None or unit >= len(self._words) or self._words[unit] not in UNITS:
-                return length, _token(DURATION, self._pieces[place], duration=total)
-            if UNITS[self._words[unit]] >= UNITS[self._words[place + length - 1]]:
-                return length, _token(DURATION, self._pieces[place], duration=total)
-            total += UNITS[self._words[unit]] * float(more)
-            length += skip + taken + 1
-
-    def _unit_alone(self, place: int) -> bool:
-        """ "once a minute", "every minute": a unit that a word before it counts once."""
-        return (
-            place > 0
-            and self._words[place] in ("second", "minute", "hour", "day")
-            and self._words[place - 1] in ("every", "each", "per", "a", "an")
-        )
-
-    def _fraction(self, place: int) -> tuple[int, Token] | None:
-        """ "half", "a quarter", "half a second", "a minute", "a second"."""
-        words, piece = self._words[place : place + 4], self._pieces[place]
-        if self._unit_alone(place):
-            return 1, _token(DURATION, piece, duration=UNITS[words[0]])
-        start = 1 if words[:1] == ["a"] or words[:1] == ["an"] or words[:1] == ["one"] else 0
-        if words[:1] == ["half"] and len(words) > 2 and words[1] in ("a", "an") and words[2] in UNITS:
-            return 3, _token(DURATION, piece, duration=UNITS[words[2]] / 2)
-        if (
-            len(words) > start
-            and words[start] in _FRACTIONS
-            and words[start] not in ("half" if words[start + 1 : start + 2] == ["and"] else "")
-        ):
-            if words[start + 1 : start + 2] == ["hour"]:
-                return start + 2, _token(
-                    DURATION, piece, duration=timedelta(minutes=30) if words[start] == "half" else timedelta(minutes=15)
-                )
-            return start + 1, _token(AMOUNT, piece, numbers=(_FRACTIONS[words[start]],))
-        if start and len(words) > 1 and words[1] in UNITS and len(words[1]) > 2:
-            return 2, _token(DURATION, piece, duration=UNITS[words[1]])
-        return None
-
-    def _one_in(self, value: Decimal, place: int) -> tuple[Decimal, int] | None:
-        """ "one in ten", "1 out of every 5"."""
-        words = self._words[place : place + 4]
-        skip = 1 if words[:1] == ["in"] else 2 if words[:2] == ["out", "of"] else 0
-        if not skip:
-            return None
-        if words[skip : skip + 1] == ["every"]:
-            skip += 1
-        whole, taken = self._number(place + skip)
-        following = self._words[place + skip + taken : place + skip + taken + 1]
-        if whole is None or not 0 < value < whole or (following and following[0] in UNITS):
-            return None
-        share = value * 100 / whole
-        return (share, skip + taken) if share == round(share, 2) else None
-
-    def _rate(self, value: Decimal, place: int) -> tuple[timedelta, int] | None:
-        """The words after a number that make it a rate: "requests per minute", "rps", "every 10 seconds"."""
-        words = self._words[place : place + 7]
-        if words[:1] and words[0] in _RATE_WORDS:
-            return _RATE_WORDS[words[0]], 1
-        skip = 0
-        for word in words[:3]:
-            if word in _REQUEST_WORDS or (
-                word in ("http", "api", "incoming", "failed", "refused", "denied", "rejected", "blocked") and skip < 2
-            ):
-                skip += 1
-            else:
-                break
-        if skip == 1 and words[0] == "times":
-            pass
-        if words[skip : skip + 2] and words[skip] in _PER_WORDS:
-            after = skip + 1
-            if words[after : after + 1] and words[after] in ("any", "every", "each", "one", "a", "single"):
-                after += 1
-            unit = words[after] if len(words) > after else ""
-            if unit in UNITS and not (
-                words[skip] in ("a", "an", "in", "within", "any", "one") and len(unit) < 3 and words[skip] != "/"
-            ):
-                if words[skip] in ("in", "within") and after == skip + 1:
-                    return None
-                if words[skip] in ("a", "an", "one") and not skip:
-                    return None if words[skip] == "one" else (UNITS[unit], after + 1)
-                return UNITS[unit], after + 1
-            count, taken = self._number(place + after)
-            unit = self._words[place + after + taken] if place + after + taken < len(self._words) else ""
-            if count is not None and unit in UNITS and words[skip] in ("every", "in", "within", "per", "each") and skip:
-                return UNITS[unit] * float(count), after + taken + 1
-        return None
-
-    def _number(self, place: int) -> tuple[Decimal | None, int]:
-        """A number in digits or words, and how many words it takes."""
-        if place >= len(self._pieces):
-            return None, 0
-        piece = self._pieces[place]
-        following = self._words[place + 1 : place + 4]
-        if piece.kind == "number":
-            text = piece.word
-            text = text.replace(",", "") if re.fullmatch(r"\d{1,3}(,\d{3})+", text) else text.replace(",", ".")
-            if text.count(".") > 1:
-                return None, 0
-            if following[:1] and following[0] in _SCALES:
-                return Decimal(text) * _SCALES[following[0]], 2
-            return Decimal(text), 1
-        word = piece.word
-        if word == "a" and following[:1] and following[0] in ("hundred", "thousand", "dozen", "couple"):
-            if following[0] == "couple":
-                return None, 0
-            return Decimal(_SCALES[following[0]]), 2
-        if word in ("hundred", "thousand", "dozen"):
-            return Decimal(_SCALES[word]), 1
-        if word == "single" and following[:1] and following[0] in _COUNTED:
-            return Decimal(1), 1
-        tens, _, ones = word.partition("-")
-        value: Decimal | None = None
-        length = 1
-        if tens in _TENS and ones in _ONES[1:10]:
-            value = Decimal(_NUMBER_WORDS[tens] + _NUMBER_WORDS[ones])
-        elif word in _TENS and following[:1] and following[0] in _ONES[1:10]:
-            value, length = Decimal(_NUMBER_WORDS[word] + _NUMBER_WORDS[following[0]]), 2
-        elif word in _NUMBER_WORDS:
-            value = Decimal(_NUMBER_WORDS[word])
-        if value is None:
-            return None, 0
-        next_word = self._words[place + length : place + length + 1]
-        if next_word and next_word[0] in ("hundred", "thousand", "dozen"):
-            value, length = value * _SCALES[next_word[0]], length + 1
-            rest_place = place + length + (1 if self._words[place + length : place + length + 1] == ["and"] else 0)
-            if (
-                next_word[0] != "dozen"
-                and rest_place < len(self._words)
-                and self._words[rest_place] in (*_NUMBER_WORDS,)
-            ):
-                rest, taken = self._number(rest_place)
-                if rest is not None and rest < _SCALES[next_word[0]]:
-                    return value + rest, rest_place - place + taken
-        return value, length
+        return length, token_of(MOMENT, first, names=(text,))
 
     def _version(self, place: int) -> tuple[int, Token] | None:
         words, piece = self._words, self._pieces[place]
@@ -569,19 +308,19 @@ class _Tokeniser:
                 or said.kind == "number"
                 or _LIKE_VERSION.fullmatch(following[0])
             ):
-                return 2, _token(VERSION, piece, names=(said.text,))
+                return 2, token_of(VERSION, piece, names=(said.text,))
         if word in _ROLE_NEW and following and following[0] in _ROLE_NOUNS:
-            return 2, _token(ROLE, piece, names=("new",))
+            return 2, token_of(ROLE, piece, names=("new",))
         if word in _ROLE_OLD and following and following[0] in _ROLE_NOUNS:
-            return 2, _token(ROLE, piece, names=("old",))
+            return 2, token_of(ROLE, piece, names=("old",))
         if word in self._vocabulary.version_words or _LIKE_VERSION.fullmatch(word):
             entry = self._entry(place)
             more = entry.mask if entry is not None and entry.length == 1 else 0
-            return 1, _token(VERSION, piece, more=more, names=(piece.text,))
+            return 1, token_of(VERSION, piece, more=more, names=(piece.text,))
         if word in ("canary", "stable", "canaries"):
             entry = self._entry(place)
             if entry is not None and entry.length == 1:
-                return 1, _token(VERSION, piece, more=entry.mask, names=("canary" if word == "canaries" else word,))
+                return 1, token_of(VERSION, piece, more=entry.mask, names=("canary" if word == "canaries" else word,))
         return None
 
     def _country(self, place: int) -> tuple[int, Token] | None:
@@ -589,11 +328,11 @@ class _Tokeniser:
             if place + length <= len(self._pieces):
                 code = country(" ".join(self._words[place : place + length]))
                 if code is not None:
-                    return length, _token(COUNTRY, self._pieces[place], names=(code,))
+                    return length, token_of(COUNTRY, self._pieces[place], names=(code,))
         piece = self._pieces[place]
         if piece.text in ("US", "UK", "USA", "EU", "UAE"):
             code = country("usa" if piece.text == "US" else piece.word)
-            return (1, _token(COUNTRY, piece, names=(code,))) if code else None
+            return (1, token_of(COUNTRY, piece, names=(code,))) if code else None
         return None
 
     def _unknown(self, place: int) -> tuple[int, Token]:
@@ -606,7 +345,7 @@ class _Tokeniser:
                 if repaired in ("canary", "stable"):
                     entry = self._reading.lexicon.find(words, place)
                     more = entry.mask if entry is not None else 0
-                    return 1, _token(
+                    return 1, token_of(
                         VERSION, piece, more=more, names=(repaired,), repaired=f"{piece.text} → {repaired}"
                     )
                 made = self._quantity(place) or self._version(place)

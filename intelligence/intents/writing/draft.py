@@ -17,7 +17,7 @@ from policy.kinds import KINDS, gateways, http_routes, typed
 from policy.problems import problems
 from policy.shapes import MAX_NAME, BaseDocument
 from registry.mesh import Mesh
-from registry.model import DEFAULT_NAMESPACE, Change, Document, DocumentKey, Service, ServiceKey
+from registry.model import DEFAULT_NAMESPACE, Change, DocumentKey, Service, ServiceKey
 
 Ref = dict[str, Any]
 """A targetRef as documents write it."""
@@ -229,6 +229,3 @@ def namespace_of(target: ServiceKey | None) -> str:
 
 def service_refs(target: ServiceKey | None) -> list[Ref]:
     return [{"kind": "Service", "name": target.name}] if target is not None else []
-
-
-__all__ = ["Document", "Draft", "Ref", "name_of", "namespace_of", "service_refs"]
