@@ -163,7 +163,7 @@ class _Connection(asyncio.BufferedProtocol):
             "x509_subject_alternative_name": [name.encode() for name in alternative],
         }
 
-    # --- the calls: see `xds.http2.Calls` ---
+    # --- the calls: see `xds.http2_calls.Calls` ---
 
     def on_call(self, stream: int, headers: Headers) -> None:
         path = next((value for name, value in headers if name == ":path"), "")

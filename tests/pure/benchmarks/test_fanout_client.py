@@ -12,7 +12,9 @@ from benchmarks.fanout.http2 import Connection
 from benchmarks.fanout.proxy import DeltaProxy, Proxy, SotwProxy
 from protos.apg.xds.v3.discovery_pb2 import DeltaDiscoveryRequest, DiscoveryRequest, Node
 from xds.delta import DeltaMachine
-from xds.http2 import CallError, Headers, ServerConnection
+from xds.http2 import ServerConnection
+from xds.http2_calls import Headers
+from xds.http2_frames import CallError
 from xds.machine import Response
 from xds.resource import Resource
 from xds.snapshot import Snapshot
