@@ -88,16 +88,7 @@ def listener(transport: Transport, handlers: Iterable[grpc.GenericRpcHandler], f
 
 class _Http2Listener:
     def __init__(self, handlers: Iterable[grpc.GenericRpcHandler], flow: Flow) -> None:
-        self._server = GrpcServer(
-            max_message=MAX_REQUEST_BYTES,
-            max_calls=flow.max_streams_per_connection,
-            max_connections=flow.max_connections,
-            idle=flow.idle.total_seconds(),
-            handshake=flow.handshake.total_seconds(),
-            max_age=flow.max_age.total_seconds() if flow.max_age is not None else None,
-            keepalive=flow.keepalive.total_seconds(),
-            keepalive_timeout=flow.keepalive_timeout.total_seconds(),
-        )
+        self._server = GrpcServer(max_message=MAX_REQUEST_BYTES, flow=flow)
         self._server.add_generic_rpc_handlers(handlers)
 
     async def listen(self, address: str, *, tls: Tls | None, share_port: bool) -> int:

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import grpc
 
+from xds.flow import Flow
 from xds.http2 import ServerConnection
 from xds.http2_calls import Headers
 from xds.http2_context import Context, Handler
@@ -28,7 +29,6 @@ from xds.http2_frames import ENHANCE_YOUR_CALM, NO_ERROR, CallError, Http2Error
 
 _WINDOW = 1 << 20  # octets that a client may send ahead of being read
 _READ = 1 << 16  # octets
-_MAX_CALLS = 1_000  # of one connection
 _FAREWELL = 10.0  # seconds that a client may take to read the last that it is sent, and to end TLS
 _UNIMPLEMENTED = 12
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # an address of a name, on a machine without IPv6, say
@@ -173,7 +173,7 @@ class _Connection(asyncio.BufferedProtocol):
             "x509_subject_alternative_name": [name.encode() for name in alternative],
         }
 
-    # --- the calls: see `xds.http2.Calls` ---
+    # --- the calls: see `xds.http2_calls.Calls` ---
 
     def on_call(self, stream: int, headers: Headers) -> None:
         path = next((value for name, value in headers if name == ":path"), "")
@@ -221,37 +221,25 @@ class _Connection(asyncio.BufferedProtocol):
 class GrpcServer:
     """Serves gRPC handlers on one port.
 
-    max_message: octets of one request. max_calls: of one connection at a time. max_age: seconds after which a
-    connection takes no new calls, give or take a tenth, so that those that came together do not go together; it ends
-    with its last call. max_connections: beyond, they are closed at once. idle: seconds that a connection may be
-    without a call. handshake: seconds that TLS may take to begin. keepalive: seconds after which a client is asked for
-    a sign of life; keepalive_timeout: seconds to wait for it.
+    max_message: octets of one request. flow: the bounds of connections, and of calls on one. At its age a connection
+    takes no new calls, give or take a tenth, so that those that came together do not go together; it ends with its
+    last call.
     """
 
-    def __init__(
-        self,
-        *,
-        max_message: int,
-        max_calls: int = _MAX_CALLS,
-        max_age: float | None = None,
-        max_connections: int = 10_000,
-        idle: float = 300.0,
-        handshake: float = 10.0,
-        keepalive: float = 30.0,
-        keepalive_timeout: float = 10.0,
-    ) -> None:
+    def __init__(self, *, max_message: int, flow: Flow) -> None:
         self.max_message = max_message
-        self.max_calls = max_calls
-        self.max_age = max_age
-        self.max_connections = max_connections
+        self.max_calls = flow.max_streams_per_connection
+        self.max_age = flow.max_age.total_seconds() if flow.max_age is not None else None
+        self.max_connections = flow.max_connections
         self.is_stopping = False
         self.loop = asyncio.get_running_loop()
         self.buffer = memoryview(bytearray(_READ))
         self.connections: set[_Connection] = set()
         self._handlers: list[grpc.GenericRpcHandler] = []
         self._methods: dict[str, Handler] = {}
-        self._idle, self._handshake = idle, handshake
-        self._keepalive, self._keepalive_timeout = keepalive, keepalive_timeout
+        self._idle, self._handshake = flow.idle.total_seconds(), flow.handshake.total_seconds()
+        self._keepalive = flow.keepalive.total_seconds()
+        self._keepalive_timeout = flow.keepalive_timeout.total_seconds()
         self._servers: list[asyncio.Server] = []
         self._keeper: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from benchmarks.fanout.http2 import Connection
 from tests.certificates import certificate
 from tests.conditions import eventually
 from tests.raw_connection import HELLO, dialled
+from xds.flow import Flow
 from xds.http2_context import Context
 from xds.http2_frames import (
     DATA,
@@ -85,7 +87,7 @@ class _Flood:
 async def serving(
     *, tls: ssl.SSLContext | None = None, flood: Any = None, **options: Any
 ) -> AsyncIterator[tuple[GrpcServer, int]]:
-    server = GrpcServer(max_message=1 << 20, **options)
+    server = GrpcServer(max_message=1 << 20, flow=Flow(**options))
     methods: dict[str, Any] = {
         "Echo": grpc.unary_unary_rpc_method_handler(_echo),
         "EchoAll": grpc.stream_stream_rpc_method_handler(_echo_all),
@@ -218,7 +220,7 @@ async def test_stopping_lets_calls_end_and_then_ends_them() -> None:
 
 
 async def test_a_connection_without_a_sign_of_life_is_closed() -> None:
-    async with serving(keepalive=0.1, keepalive_timeout=0.1) as (server, port):
+    async with serving(keepalive=timedelta(seconds=0.1), keepalive_timeout=timedelta(seconds=0.1)) as (server, port):
         _, mute = await asyncio.open_connection("127.0.0.1", port)
         mute.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         await eventually(lambda: server.connections)
@@ -243,7 +245,7 @@ async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path
     cert, key = certificate(tmp_path, "localhost")
     client_cert, client_key = certificate(tmp_path, "edge-1")
     tls = Tls.of(certificate=cert, key=key, client_ca=client_cert).context
-    server = GrpcServer(max_message=1 << 20)
+    server = GrpcServer(max_message=1 << 20, flow=Flow())
     methods: dict[str, Any] = {"Who": grpc.unary_unary_rpc_method_handler(_who)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", methods),))
     port = await server.start("127.0.0.1:0", tls=tls)
@@ -346,7 +348,10 @@ async def test_a_client_that_reads_slowly_is_alive() -> None:
     """It cannot answer: nothing is read from it while so much waits for it."""
     flood = _Flood()
     async with (
-        serving(flood=flood, keepalive=0.1, keepalive_timeout=0.5) as (server, port),
+        serving(flood=flood, keepalive=timedelta(seconds=0.1), keepalive_timeout=timedelta(seconds=0.5)) as (
+            server,
+            port,
+        ),
         dialled(port) as (reader, writer),
     ):
         settings = frame(SETTINGS, 0, 0, SETTING.pack(INITIAL_WINDOW_SIZE, 2**31 - 1))
