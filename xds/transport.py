@@ -348,9 +348,10 @@ class GrpcServer:
                     connection.retire()
                     continue
                 connection.heard = False
+                # Before the PING: that the system of a client takes in that alone says nothing of the client.
+                asked[connection] = connection.gone() if connection.unread() else None
                 connection.http2.ping()
                 connection.flush()
-                asked[connection] = connection.gone() if connection.unread() else None
             await asyncio.sleep(self._keepalive_timeout)
             for connection, gone in asked.items():
                 heard = connection.heard and connection.http2.preface_seen
