@@ -34,7 +34,7 @@ class _LoadClient:
         self._sockets: dict[int, tuple[socket.socket, Proxy]] = {}
         self._proxies: list[Proxy] = []
         self._ports: list[int] = []
-        self._frozen: set[int] = set()
+        self._frozen: dict[Proxy, list[bytes]] = {}  # what they were sent meanwhile
         self._commands = b""
         self._waiting: Callable[[], dict[str, Any] | None] | None = None
         self._over = False
@@ -79,6 +79,9 @@ class _LoadClient:
                 self._end(number, connected, proxy)
                 return
             for message in proxy.connection.receive(octets):
+                if proxy in self._frozen:
+                    self._frozen[proxy].append(message)
+                    continue
                 proxy.take(message)
                 if not proxy.settled_at and proxy.settled:
                     proxy.settled_at = time.monotonic_ns()
@@ -147,14 +150,14 @@ class _LoadClient:
 
     def _do_await(self, *, change: int) -> Callable[[], dict[str, Any] | None]:
         """Waits until every proxy that reads has the change, or a newer one."""
-        behind = [proxy for index, proxy in enumerate(self._proxies) if index not in self._frozen]
+        behind = [proxy for proxy in self._proxies if proxy not in self._frozen]
 
         def arrived() -> dict[str, Any] | None:
             while behind and behind[-1].change >= change:
                 behind.pop()
             if behind:
                 return None
-            times = [proxy.at for index, proxy in enumerate(self._proxies) if index not in self._frozen]
+            times = [proxy.at for proxy in self._proxies if proxy not in self._frozen]
             return {"first_ns": min(times), "last_ns": max(times)}
 
         return arrived
@@ -172,13 +175,14 @@ class _LoadClient:
         return dict
 
     def _do_freeze(self, *, streams: int) -> Callable[[], dict[str, Any]]:
-        """The last `streams` proxies stop reading; 0 lets all read again."""
-        frozen = set(range(len(self._proxies) - streams, len(self._proxies)))
-        for number, (_, proxy) in self._sockets.items():
-            index = self._proxies.index(proxy)
-            if (index in frozen) != (index in self._frozen):
-                self._epoll.modify(number, 0 if index in frozen else select.EPOLLIN)
-        self._frozen = frozen
+        """The last `streams` proxies take and answer no response any more; 0 lets all go on. They are alive all the
+        same, and answer PING: who does not is disconnected, and no burden."""
+        frozen, self._frozen = self._frozen, {}
+        for connected, proxy in list(self._sockets.values()):
+            for message in frozen.get(proxy, ()):
+                proxy.take(message)
+            self._write(connected, proxy)
+        self._frozen = {proxy: [] for proxy in self._proxies[len(self._proxies) - streams :]}
         return dict
 
     def _do_content(self) -> Callable[[], dict[str, Any]]:

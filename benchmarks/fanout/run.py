@@ -45,6 +45,8 @@ class _Run:
 
     def _add(self, made: Row) -> None:
         self.report.add(made if self._with_bars else replace(made, bar=None, holds=None))
+        beside = f" ({made.peer}: {made.peer_value:.3g})" if made.peer_value is not None else ""
+        self._console.print(f"  {made.figure}: {made.ours:.3g} {made.unit}{beside}")  # a long run may be cut short
 
     async def prepare(self) -> None:
         built = await peer.build()
