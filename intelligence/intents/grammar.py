@@ -31,7 +31,7 @@ from intelligence.intents.examples import nearest
 from intelligence.intents.frames import Frame
 from intelligence.intents.intents import Intent, Question, Restore, Rollout, TrafficSplit, Undo
 from intelligence.intents.languages import translations
-from intelligence.intents.lexicon import bit, english_lexicon
+from intelligence.intents.lexicon import bit, english_lexicon, mask
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.segments import Outcome, Reader
 from intelligence.intents.token import STRANGER, UNKNOWN, VERSION, Token
@@ -261,6 +261,12 @@ def _one_rollout(one: Rollout, other: Rollout) -> Rollout:
     )
 
 
+def _follows_to(said: Sequence[Token], token: Token) -> bool:
+    """Whether it stands where a version would: "… to beta"."""
+    before = [other for other in said[: said.index(token)] if not other.silent]
+    return bool(before) and before[-1].has(mask("TO"))
+
+
 def _why_not(
     sentence: str, said: Sequence[Token], vocabulary: Vocabulary, referent: ServiceKey | None, lost: Sequence[str]
 ) -> Exception:
@@ -269,6 +275,8 @@ def _why_not(
     if 1 <= len(unknown) <= 2:
         for kind in (STRANGER, VERSION):
             for stranger in unknown:
+                if kind == VERSION and not _follows_to(said, stranger):
+                    continue
                 guess = [
                     replace(token, kind=kind, mask=bit(kind), names=(token.text,)) if token is stranger else token
                     for token in said
