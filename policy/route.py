@@ -17,7 +17,8 @@ MAX_WEIGHT = 1_000_000
 class ParentReference(Shape):
     """The Gateway, or a listener of it, that a route attaches to; or the Service whose callers' sidecars follow it."""
 
-    group: Literal["gateway.networking.k8s.io", ""] | None = None
+    # In the order of `TargetRef`: typing takes both for one type, so schemas would show whichever was made first.
+    group: Literal["", "gateway.networking.k8s.io"] | None = None
     kind: Literal["Gateway", "Service"] = "Gateway"
     namespace: NamespaceName | None = None
     name: ObjectName

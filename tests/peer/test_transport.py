@@ -263,7 +263,8 @@ async def test_with_tls_only_a_client_with_a_certificate_is_heard(tmp_path: Path
 
 async def test_a_client_that_takes_a_large_response_in_slowly_is_alive() -> None:
     """It answers no PING meanwhile: that comes behind the response."""
-    async with serving(keepalive=0.1, keepalive_timeout=0.1) as (server, port):
+    brief = timedelta(seconds=0.1)
+    async with serving(keepalive=brief, keepalive_timeout=brief) as (server, port):
         line = socket.create_connection(("127.0.0.1", port))
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # so that it lies at the server, as on a slow line
         reader, writer = await asyncio.open_connection(sock=line, limit=1 << 12)

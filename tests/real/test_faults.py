@@ -56,7 +56,7 @@ async def test_requests_wait_as_long_as_a_delay_says(shop: Shop) -> None:
     await shop.apply(policy("FaultPolicy", f"{until()}, delay: {{duration: 300ms}}"))
     began = time.monotonic()
     assert (await shop.request()).status == 200
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began > 0.29  # by a clock of our own; Envoy counts milliseconds
 
 
 async def test_grpc_clients_get_a_status_of_theirs(shop: Shop) -> None:
