@@ -158,6 +158,7 @@ def measure_compiler(size: int, rounds: int) -> dict[str, Any]:
         endpoint.append(seconds)
         mesh, seconds = _timed(compiler, mesh, _changed_route(mesh, number % route_count(size), number))
         route.append(seconds)
+    gc.unfreeze()
     return {
         "services": size,
         "routes": route_count(size),

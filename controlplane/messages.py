@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from controlplane.events import Event, Lost, Published
 from controlplane.proposals import Proposal
 from controlplane.redaction import shown_body
-from controlplane.rendering import document_yaml, resource_yaml
+from controlplane.rendering import document_yaml, resource_yamls
 from controlplane.traffic import ServiceTraffic
 from intelligence.intents.forms import form_of
 from intelligence.intents.intents import kind_of
@@ -105,10 +105,11 @@ def plan(item: Plan) -> pb.Plan:
             group=diff.group,
             type_url=diff.resource.type.type_url,
             name=diff.resource.name,
-            before_yaml=resource_yaml(diff.before),
-            after_yaml=resource_yaml(diff.after),
+            before_yaml=before,
+            after_yaml=after,
         )
         for diff in item.resources
+        for before, after in [resource_yamls(diff.before, diff.after)]
     ]
     return pb.Plan(base_revision=item.base_revision, documents=documents, resources=resources, warnings=item.warnings)
 

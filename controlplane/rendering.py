@@ -10,9 +10,10 @@ import yaml
 from betterproto2 import Casing, Message
 
 from controlplane.redaction import shown_body, shown_resource
+from controlplane.route_diff import differing, shortened
 from registry.model import Document
 from xds.resource import Resource
-from xds.resource_types import SECRET, ResourceType
+from xds.resource_types import ROUTE, SECRET, ResourceType
 
 
 def document_yaml(document: Document | None) -> str:
@@ -31,7 +32,24 @@ def resource_yaml(resource: Resource | None) -> str:
         return ""
     if resource.type is SECRET:
         return _yaml({"name": resource.name, "content": f"not shown; version {resource.version}"})
+    if resource.type is ROUTE:
+        return _routes_yaml(resource.body)
     return _yaml(shown_resource(_message_class(resource.type).parse(resource.body).to_dict(casing=Casing.SNAKE)))
+
+
+def resource_yamls(before: Resource | None, after: Resource | None) -> tuple[str, str]:
+    """A resource before and after a change. Of two large route configurations, the routes that both have are left
+    out."""
+    if before is None or after is None or after.type is not ROUTE:
+        return resource_yaml(before), resource_yaml(after)
+    one, other = differing(before.body, after.body)
+    return _routes_yaml(one), _routes_yaml(other)
+
+
+def _routes_yaml(body: bytes) -> str:
+    shown, left_out = shortened(body)
+    text = _yaml(shown_resource(_message_class(ROUTE).parse(shown).to_dict(casing=Casing.SNAKE)))
+    return text + (f"# and {left_out:,} more routes\n" if left_out else "")
 
 
 def _message_class(type: ResourceType) -> type[Message]:

@@ -25,7 +25,7 @@ from policy.shapes import (
 
 _MAX_PATH = 1024
 _MAX_VALUE = 4096
-_FORBIDDEN_IN_PATH = ("//", "/./", "/../", "%2f", "%2F", "#")
+_FORBIDDEN_IN_PATH = ("//", "/./", "/../", "%2f", "%2F", "#", "?")
 _FORBIDDEN_AT_END = ("/..", "/.")
 
 
@@ -102,6 +102,13 @@ class HTTPHeaderFilter(Shape):
     set: Annotated[tuple[HTTPHeader, ...], LIST, Field(max_length=16)] = ()
     add: Annotated[tuple[HTTPHeader, ...], LIST, Field(max_length=16)] = ()
     remove: Annotated[tuple[HeaderName, ...], LIST, Field(max_length=16)] = ()
+
+    @model_validator(mode="after")
+    def _not_the_host(self) -> HTTPHeaderFilter:
+        names = (*(header.name for header in (*self.set, *self.add)), *self.remove)
+        if any(name.lower() == "host" for name in names):
+            raise ValueError("headers other than Host, which the hostname of a URLRewrite changes")
+        return self
 
 
 class HTTPPathModifier(Shape):

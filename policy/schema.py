@@ -38,7 +38,7 @@ class _ForEditors(GenerateJsonSchema):
 
 def kind_names() -> tuple[str, ...]:
     """The kinds that there is a schema for, sorted."""
-    return tuple(sorted(kind for _, kind in KINDS))
+    return tuple(sorted({kind for _, kind in KINDS}))
 
 
 def schema_of(kind: str) -> Schema:
@@ -70,7 +70,7 @@ def schema_of_all() -> Schema:
 
 
 def _definitions(kinds: Collection[str]) -> Schema:
-    models = [model for (_, kind), model in KINDS.items() if kind in kinds]
+    models = list(dict.fromkeys(model for (_, kind), model in KINDS.items() if kind in kinds))
     _, whole = models_json_schema(
         [(model, "validation") for model in models], by_alias=True, schema_generator=_ForEditors
     )

@@ -75,13 +75,18 @@ def rewrite(action: RouteAction, filters: Iterable[HTTPRouteFilter], *, prefix: 
 def _added(modifier: HTTPHeaderFilter) -> list[HeaderValueOption]:
     actions = HeaderValueOptionHeaderAppendAction
     return [
-        _HeaderValueOption(header=_HeaderValue(key=header.name, value=header.value), append_action=action)
+        _HeaderValueOption(header=_HeaderValue(key=header.name, value=_plain(header.value)), append_action=action)
         for headers, action in (
             (modifier.set, actions.OVERWRITE_IF_EXISTS_OR_ADD),
             (modifier.add, actions.APPEND_IF_EXISTS_OR_ADD),
         )
         for header in headers
     ]
+
+
+def _plain(value: str) -> str:
+    """A value as it stands: in Envoy's, "%" begins a command."""
+    return value.replace("%", "%%")
 
 
 def _redirect(redirect: HTTPRequestRedirect, prefix: str | None) -> RedirectAction:
@@ -96,7 +101,7 @@ def _redirect(redirect: HTTPRequestRedirect, prefix: str | None) -> RedirectActi
         if redirect.path.type == "ReplaceFullPath":
             action.path_redirect = redirect.path.replace_full_path
         else:
-            action.regex_rewrite = _replace_prefix(redirect.path, prefix)
+            _replace_prefix(action, redirect.path, prefix)
     return action
 
 
@@ -109,20 +114,25 @@ def _rewrite(action: RouteAction, rewrite: HTTPURLRewrite, prefix: str | None) -
                 pattern=_RegexMatcher(regex="^/.*$"), substitution=_literal(rewrite.path.replace_full_path or "/")
             )
         else:
-            action.regex_rewrite = _replace_prefix(rewrite.path, prefix)
+            _replace_prefix(action, rewrite.path, prefix)
 
 
-def _replace_prefix(path: HTTPPathModifier, prefix: str | None) -> RegexMatchAndSubstitute:
+def _replace_prefix(action: RedirectAction | RouteAction, path: HTTPPathModifier, prefix: str | None) -> None:
     """Gateway API, HTTPPathModifier.replacePrefixMatch: "/foo" replaced by "/" turns "/foo/bar" into "/bar" and "/foo"
-    into "/". Envoy's own `prefix_rewrite` would turn it into "//bar", so the slash after the prefix is matched too."""
+    into "/". Envoy's `prefix_rewrite` would turn it into "//bar", so the slash after the prefix is matched too."""
     old = (prefix or "/").rstrip("/")
     new = (path.replace_prefix_match or "").rstrip("/")
-    if new:
-        return _RegexMatchAndSubstitute(
-            pattern=_RegexMatcher(regex=f"^{_quoted(old)}(/.*)?$" if old else "^(/.*)$"),
-            substitution=f"{_literal(new)}\\1",
+    if new and old:
+        action.prefix_rewrite = new
+    elif new:
+        action.regex_rewrite = _RegexMatchAndSubstitute(
+            pattern=_RegexMatcher(regex="^(/.*)$"), substitution=f"{_literal(new)}\\1"
         )
-    return _RegexMatchAndSubstitute(pattern=_RegexMatcher(regex=f"^{_quoted(old)}/*"), substitution="/")
+    else:
+        # However long, a literal at the beginning costs RE2 nothing.
+        action.regex_rewrite = _RegexMatchAndSubstitute(
+            pattern=_RegexMatcher(regex=f"^{_quoted(old)}/*"), substitution="/"
+        )
 
 
 def _quoted(text: str) -> str:

@@ -132,7 +132,7 @@ metadata: {name: pay}
 spec:
   parentRefs: [{name: edge}]
   rules:
-    - matches: [{path: {type: Exact, value: "/x(?=y)"}}]
+    - matches: [{headers: [{name: x-a, value: "x(?=y)"}]}]
       timeouts: {request: 10s}
 """
     [typed] = read_documents(document.encode(), source="test")
@@ -142,7 +142,7 @@ spec:
             plan(*routed(envoy_route(0, regex=REFUSED)), after=Mesh().after([change]), changes=(change,))
         )
     [problem] = caught.value.problems
-    assert (problem.document, problem.path) == ("HTTPRoute default/pay", "spec.rules[0].matches[0].path.value")
+    assert (problem.document, problem.path) == ("HTTPRoute default/pay", "spec.rules[0].matches[0].headers[0].value")
 
 
 async def test_of_many_clusters_the_refused_one_is_named_and_is_not_asked_about_again(admission: Admission) -> None:

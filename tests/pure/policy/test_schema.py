@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
 from jsonschema import Draft202012Validator
 
+from policy.errors import PolicyError
 from policy.reading import read_documents
 from policy.schema import kind_names, schema_of, schema_of_all
 from tests.commands import apg
+from tests.generated import mutated, text_of
 from tests.meshes import gateway, route
 from tests.shown_documents import Example, examples
 
@@ -75,12 +78,21 @@ def test_a_document_that_does_not_say_its_kind_is_not_valid() -> None:
     assert errors(document) == ["$"]
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(body=mutated())
+def test_what_the_reader_takes_the_schema_takes(body: Any) -> None:
+    """But for null, which the reader takes for a field that is left out, and no editor is to offer."""
+    try:
+        read_documents(text_of(body), source="generated")
+    except PolicyError:
+        return
+    if "null" not in json.dumps(body):
+        assert errors(body) == []
+
+
 def test_the_command_prints_them_and_needs_no_control_plane() -> None:
-    one = apg("schema", "httproute", "--help")
-    assert one.code == 0
     one = apg("schema", "httproute")
     assert json.loads(one.out) == schema_of("HTTPRoute")
-    assert json.loads(apg("schema").out) == schema_of_all()
     wrong = apg("schema", "HTTPRout")
     assert wrong.code == 2
     assert "did you mean HTTPRoute?" in wrong.err
