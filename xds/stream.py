@@ -72,11 +72,15 @@ async def serve(
     refusal: RequestError | None = None
     try:
         with gate.stream():
-            request = await first(requests, first_request_seconds)
-            if request is not None:
+            octets = await first(requests, first_request_seconds)
+            if octets is not None:
+                # In a list, from which it is taken: no frame is to hold for as long as the stream lasts what came with
+                # Envoy's whole node.
+                opening = [_parsed(variant, octets)]
+                del octets
                 await _run(
-                    _parsed(variant, request),
-                    (_parsed(variant, request) async for request in requests),
+                    opening,
+                    requests,
                     context,
                     variant,
                     only=only,
@@ -93,8 +97,8 @@ async def serve(
 
 
 async def _run(
-    opening: RequestT,
-    requests: AsyncIterator[RequestT],
+    opening: list[RequestT],
+    requests: AsyncIterator[bytes],
     context: Context,
     variant: Variant[RequestT],
     *,
@@ -105,12 +109,12 @@ async def _run(
     gate: Gate,
     hold_seconds: float,
 ) -> None:
-    client = _client(opening.node, variant.name, context.peer(), group_of)
+    client = _client(opening[0].node, variant.name, context.peer(), group_of)
     with gate.node(client.node_id):
         machine = variant.machine(
             cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
         )
-        stream = _Stream(machine, client, context, fleet, gate)
+        stream = _Stream(variant, machine, client, context, fleet, gate)
         with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
             await stream.run(opening, requests)
 
@@ -153,7 +157,16 @@ def _client(node: Node, variant: str, peer: str, group_of: GroupOf) -> Client:
 class _Stream(Generic[RequestT]):
     """The shell around one machine: a reader and a writer with one parent."""
 
-    def __init__(self, machine: Machine[RequestT], client: Client, context: Context, fleet: Fleet, gate: Gate) -> None:
+    def __init__(
+        self,
+        variant: Variant[RequestT],
+        machine: Machine[RequestT],
+        client: Client,
+        context: Context,
+        fleet: Fleet,
+        gate: Gate,
+    ) -> None:
+        self._variant: Variant[RequestT] = variant
         self._machine: Machine[RequestT] = machine
         self._client = client
         self._context = context
@@ -188,10 +201,10 @@ class _Stream(Generic[RequestT]):
         self._lifetime.reschedule(asyncio.get_running_loop().time() + self._gate.flow.drain.total_seconds())
         self._wake.set()
 
-    async def run(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
+    async def run(self, opening: list[RequestT], requests: AsyncIterator[bytes]) -> None:
         try:
             async with self._lifetime, asyncio.TaskGroup() as tasks:
-                reader = tasks.create_task(self._read(first, requests))
+                reader = tasks.create_task(self._read(opening, requests))
                 with self._gate.lifetime(self.retire):
                     await self._write()
                 reader.cancel()
@@ -201,11 +214,12 @@ class _Stream(Generic[RequestT]):
             if self._turn is not None:
                 self._turn.end()
 
-    async def _read(self, first: RequestT, requests: AsyncIterator[RequestT]) -> None:
+    async def _read(self, opening: list[RequestT], requests: AsyncIterator[bytes]) -> None:
         self._turn = await self._gate.turn()
-        self._receive(first)
-        async for request in requests:
-            self._receive(request)
+        self._receive(opening.pop())
+        async for octets in requests:
+            self._receive(_parsed(self._variant, octets))
+            del octets  # not to be held until the next one comes
             while len(self._unsent) > _UNSENT_LIMIT:
                 self._room.clear()
                 await self._room.wait()
@@ -244,6 +258,7 @@ class _Stream(Generic[RequestT]):
                 await self._context.write(message)
                 self._fleet.sent(self._client, response, len(message))
                 self._room.set()
+                del response, message  # not to be held until there is another
 
     def _decided(self, start: float) -> None:
         self._fleet.meters.deciding[self._client.variant] += time.monotonic() - start
