@@ -177,19 +177,29 @@ class BaseDocument(Shape):
 
 
 _FIELDS: dict[frozenset[str], set[str]] = {}
+_MOST_SHARED = 20_000
+_SHARED: dict[BaseModel, BaseModel] = {}
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 
 def slim(shape: DocumentT) -> DocumentT:
-    """`shape`, which is frozen, with less memory: its parts share what pydantic remembers of each, which fields were
-    given. That is a third of a document, and of thousands of documents nearly always the same."""
+    """`shape`, which is frozen, with less memory: it shares parts that are equal with others, and what pydantic
+    remembers of each part, which fields were given. Of thousands of documents most of that is the same."""
     given = shape.model_fields_set
     object.__setattr__(shape, "__pydantic_fields_set__", _FIELDS.setdefault(frozenset(given), given))
-    for value in shape.__dict__.values():
+    for name, value in shape.__dict__.items():
         if isinstance(value, BaseModel):
-            slim(value)
-        elif isinstance(value, tuple):
-            for item in value:
-                if isinstance(item, BaseModel):
-                    slim(item)
+            shape.__dict__[name] = _shared(slim(value))
+        elif isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value):
+            shape.__dict__[name] = tuple(_shared(slim(item)) if isinstance(item, BaseModel) else item for item in value)
     return shape
+
+
+def _shared(part: BaseModel) -> BaseModel:
+    """The first of equal parts."""
+    if len(_SHARED) > _MOST_SHARED:
+        _SHARED.clear()
+    try:
+        return _SHARED.setdefault(part, part)
+    except TypeError:  # it holds labels, or something else that cannot be a key
+        return part

@@ -6,6 +6,7 @@ A configuration inside another (a filter, a transport socket) is looked into if 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
@@ -63,7 +64,8 @@ def references(type: ResourceType, body: bytes) -> frozenset[ResourceKey]:
         return frozenset()
     skeleton = _parsed(type, body)
     try:
-        return frozenset(_SKELETONS[type][1](skeleton))
+        # The same few thousand names again and again: one text for each.
+        return frozenset(ResourceKey(key.type, sys.intern(key.name)) for key in _SKELETONS[type][1](skeleton))
     except RecursionError:
         raise SnapshotError(f"got a {type.type_url} with configurations nested too deeply, want fewer levels") from None
 

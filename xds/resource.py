@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -100,7 +101,7 @@ class Resource:
             raise SnapshotError(f"{row} {name}: ttl: got {ttl} s, want {_MIN_TTL} s or more, or None")
         if version is not None and not isinstance(version, str):
             raise SnapshotError(f"{row} {name}: version: got {version!r}, want text, or None")
-        name = _checked_name(row, body, name)
+        name = sys.intern(_checked_name(row, body, name))
         if row.on_demand:
             owner = name.rpartition("/")[0]
             aliases = (*aliases, *(f"{owner}/{domain}" for domain in domains(body)))

@@ -264,9 +264,9 @@ def together_of(hosts: Iterable[RoutedHost]) -> tuple[tuple[str, tuple[Hashable,
     """The same of all rules of `hosts`; what a host's rules ask is found once for the host."""
     found: dict[str, dict[Hashable, None]] = {}
     for host in hosts:
-        if "asked" not in host.kept:
-            host.kept["asked"] = together(host.rules)
-        for name, values in host.kept["asked"]:
+        if host.kept.asked is None:
+            host.kept.asked = together(host.rules)
+        for name, values in host.kept.asked:
             found.setdefault(name, {}).update(dict.fromkeys(values))
     return tuple((row.name, tuple(found[row.name])) for row in HTTP_FILTERS if row.name in found)
 

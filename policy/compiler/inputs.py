@@ -16,6 +16,19 @@ from policy.identities import Identity
 from registry.model import Protocol, ServiceKey
 
 
+class Kept:
+    """What was made of a rule or host, so that it is made once: it lives as long as the value does. What `encoded` is
+    of which type, the builder of routes knows."""
+
+    __slots__ = ("asked", "backends", "encoded", "origins")
+
+    def __init__(self) -> None:
+        self.asked: tuple[tuple[str, tuple[Hashable, ...]], ...] | None = None
+        self.backends: frozenset[Backend] | None = None
+        self.origins: tuple[str, ...] | None = None
+        self.encoded: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class RoutedRule:
     """A rule of a route as one listener serves it.
@@ -32,8 +45,7 @@ class RoutedRule:
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
     implied: bool = False
-    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """What was made of this value, so that it is made once: it lives as long as the value does."""
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
     def origin(self) -> str:
@@ -53,27 +65,24 @@ class RoutedHost:
     hostname: str
     rules: tuple[RoutedRule, ...]
     aliases: tuple[str, ...] = ()
-    kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
-    """As that of a rule."""
+    kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
     def backends(self) -> frozenset[Backend]:
         """All backends that its rules send or mirror requests to."""
-        if "backends" not in self.kept:
-            self.kept["backends"] = frozenset(
+        if self.kept.backends is None:
+            self.kept.backends = frozenset(
                 backend for rule in self.rules for backend in (*rule.backends, *rule.mirrors)
             )
-        found: frozenset[Backend] = self.kept["backends"]
-        return found
+        return self.kept.backends
 
     @property
     def origins(self) -> tuple[str, ...]:
         """The documents that its rules and their policies come from, each once, in their order."""
-        if "origins" not in self.kept:
+        if self.kept.origins is None:
             words = (word for rule in self.rules for word in (rule.origin, *rule.policies.origins))
-            self.kept["origins"] = tuple(dict.fromkeys(words))
-        found: tuple[str, ...] = self.kept["origins"]
-        return found
+            self.kept.origins = tuple(dict.fromkeys(words))
+        return self.kept.origins
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,27 +77,27 @@ def encoded_routes(name: str, hosts: Sequence[RoutedHost], *, origin: Sequence[s
 
 
 def _host(host: RoutedHost) -> _EncodedHost:
-    if "encoded" not in host.kept:
+    if host.kept.encoded is None:
         entries = [route for rule in host.rules for route in _encoded(rule)]
         entries.sort(key=lambda route: route.precedence)  # stable: ties stay in the order of routes, rules and matches
         head = encode(_VirtualHost(name=host.hostname, domains=[host.hostname, *host.aliases]))
-        host.kept["encoded"] = _EncodedHost(
+        host.kept.encoded = _EncodedHost(
             length_delimited(_VIRTUAL_HOSTS, b"".join([head, *(route.framed for route in entries)])),
             frozenset().union(*(route.references for route in entries)),
         )
-    encoded: _EncodedHost = host.kept["encoded"]
+    encoded: _EncodedHost = host.kept.encoded
     return encoded
 
 
 def _encoded(rule: RoutedRule) -> list[_EncodedRoute]:
-    if "encoded" not in rule.kept:
+    if rule.kept.encoded is None:
         encoded = []
         for number, match in enumerate(rule.rule.matches):
             framed = length_delimited(_ROUTES, encode(_route(rule, number, match)))
             alone = length_delimited(_VIRTUAL_HOSTS, framed)  # a configuration of just this route
             encoded.append(_EncodedRoute(precedence(match), framed, references(ROUTE, alone)))
-        rule.kept["encoded"] = encoded
-    known: list[_EncodedRoute] = rule.kept["encoded"]
+        rule.kept.encoded = encoded
+    known: list[_EncodedRoute] = rule.kept.encoded
     return known
 
 
