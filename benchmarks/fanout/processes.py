@@ -6,13 +6,14 @@ import asyncio
 import json
 import os
 import re
-import resource
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from benchmarks.fanout import pinned_child
 
 _DEADLINE = 120.0  # seconds for any answer; a thousand proxies settle in two
 _LONGEST_ANSWER = 1 << 20  # octets; a number for each of many thousand proxies
@@ -32,11 +33,10 @@ class Child:
     async def running(cls, command: Sequence[str], *, core: int | None) -> AsyncIterator[Child]:
         """Runs `command` on one core (None: on any) while the context lasts; killed after it."""
         process = await asyncio.create_subprocess_exec(
-            *command,
+            *(sys.executable, "-I", "-S", pinned_child.__file__, "any" if core is None else str(core), *command),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LONGEST_ANSWER,
-            preexec_fn=lambda: _prepare(core),
         )
         try:
             yield cls(process, Path(command[0]).name)
@@ -128,11 +128,3 @@ def server_core() -> int | None:
 def client_core() -> int | None:
     cores = sorted(os.sched_getaffinity(0))
     return cores[1] if len(cores) > 1 else None
-
-
-def _prepare(core: int | None) -> None:
-    """Runs in the child before the program: a file descriptor for each stream, and its core."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    if core is not None:
-        os.sched_setaffinity(0, {core})
