@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+from abc import ABC, abstractmethod
 
 from benchmarks.fanout.content import ROUTES
 from benchmarks.fanout.http2 import Connection
@@ -28,7 +29,7 @@ _CHANGE = re.compile(rb"change-(\d{8})")
 _REFUSAL = Status(code=3, message="refused by the benchmark")
 
 
-class Proxy:
+class Proxy(ABC):
     """What one proxy holds and has counted.
 
     change, at: the newest change that arrived, and when (CLOCK_MONOTONIC, ns).
@@ -55,16 +56,17 @@ class Proxy:
         self.messages = self.resources = self.octets = 0
 
     @property
+    @abstractmethod
     def settled(self) -> bool:
-        raise NotImplementedError
+        """Whether it has all that it follows."""
 
+    @abstractmethod
     def connect(self) -> None:
         """Opens a connection, and asks for all that is held already, or for the clusters to begin with."""
-        raise NotImplementedError
 
+    @abstractmethod
     def take(self, message: bytes) -> None:
         """A response: counts it, answers it, and follows what it refers to."""
-        raise NotImplementedError
 
     def _count(self, message: bytes, resources: int) -> None:
         self.messages += 1
