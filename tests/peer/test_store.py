@@ -145,6 +145,26 @@ async def test_a_foreign_transaction_makes_a_commit_fail_in_words_and_leaves_not
         assert await commit(store, Change(None, PAY)) == 1
 
 
+async def test_a_commit_that_has_begun_is_not_given_up(tmp_path: Path) -> None:
+    """Else a change could be on disk that nobody was told of, and the next one would not fit."""
+    path = tmp_path / "mesh.db"
+    async with await Store.open(path, busy=timedelta(seconds=60)) as store:
+        foreign = sqlite3.connect(path, isolation_level=None)
+        foreign.execute("BEGIN IMMEDIATE")
+        begun = asyncio.create_task(commit(store, Change(None, PAY)))
+        waiting = asyncio.create_task(commit(store, Change(None, DOCUMENT)))
+        await store.load()  # in the other thread: so the first commit had its turn before
+        for task in (begun, waiting):
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        foreign.execute("ROLLBACK")
+        foreign.close()
+        assert await begun == 1
+        mesh = await store.load()
+        assert (mesh.services, mesh.documents) == ({PAY.key: PAY}, {})
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [(b"plain text, and a lot of it" * 99, "file is not a database"), (None, "Is a directory: want a file")],
