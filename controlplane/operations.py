@@ -144,7 +144,7 @@ class Operations:
             self._service(endpoint.service_key)
             self._refuse_ambiguous_version(endpoint)
             before = self._mesh.endpoint(endpoint.key)
-            return await self._write([Change(before, endpoint)], by) if before != endpoint else None
+            return await self._write_unplanned([Change(before, endpoint)], by) if before != endpoint else None
 
     async def deregister_endpoint(self, key: EndpointKey, *, by: Attribution) -> Revision:
         """Removes an endpoint. Raises NotFoundError."""
@@ -154,7 +154,7 @@ class Operations:
                 of_service = self._mesh.endpoints_of(ServiceKey(key.namespace, key.service))
                 known = ", ".join(str(endpoint.key) for endpoint in of_service[:5]) or "none"
                 raise NotFoundError(f"no endpoint {key}: this service has {known}")
-            return await self._write([Change(before, None)], by)
+            return await self._write_unplanned([Change(before, None)], by)
 
     # --- planned elsewhere ---
 
@@ -209,12 +209,17 @@ class Operations:
         planned = await self._admitted(self._plan(changes, thorough=False), check)
         if not changes:
             return Applied(self._mesh.revision, changed=False, plan=planned)
-        revision = await self._write(changes, by)
+        revision = await self._write(changes, by, after=planned.after)
         return Applied(revision.number, changed=True, plan=planned)
 
-    async def _write(self, changes: Sequence[Change], by: Attribution) -> Revision:
+    async def _write_unplanned(self, changes: Sequence[Change], by: Attribution) -> Revision:
+        return await self._write(changes, by, after=self._mesh.after(changes))
+
+    async def _write(self, changes: Sequence[Change], by: Attribution, *, after: Mesh) -> Revision:
+        """Commits `changes`, and tells of the mesh `after` them: the one that was planned, which is compiled already.
+        The caller holds the lock."""
         revision = await self._store.commit(changes, author=by.author, reason=by.reason)
-        self._mesh = self._mesh.after(revision.changes, revision=revision.number)
+        self._mesh = after.at(revision.number)
         self._changed(revision, self._mesh)
         return revision
 

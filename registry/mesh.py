@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -88,6 +88,10 @@ class Mesh:
             documents=self.documents if documents is None else MappingProxyType(documents),
             lineage=self._lineage_with(keys),
         )
+
+    def at(self, revision: int) -> Mesh:
+        """This mesh as that of `revision`: a planned one that was committed. Whoever knows the one knows the other."""
+        return replace(self, revision=revision)
 
     def _endpoints_with(
         self, touched: Mapping[ServiceKey, dict[EndpointKey, Endpoint]]
