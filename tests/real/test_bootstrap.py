@@ -170,6 +170,16 @@ async def test_connections_leave_a_changed_listener_within_half_a_minute(tmp_pat
     assert options["drain_time"] == "30s"
 
 
+async def test_unknown_fields_are_looked_for_by_the_check_and_not_by_proxies_that_serve(tmp_path: Path) -> None:
+    async with await EnvoyProcess.start(OPTIONS, envoy=envoy_binary(), log_path=tmp_path / "envoy.log") as envoy:
+        options = json.loads(await envoy.admin_get("/server_info"))["command_line_options"]
+    assert options["ignore_unknown_dynamic_fields"] is True
+    unknown_field = b"\xc2\x7d\x02no"  # number 2008, of two octets
+    refusal = await check_config(envoy_binary(), unknown_field)
+    assert refusal is not None
+    assert "unknown field set {2008}" in refusal
+
+
 async def test_a_taken_admin_port_is_an_error_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
