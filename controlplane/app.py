@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
 from controlplane.metrics import Metrics
 from controlplane.metrics import application as metrics_application
+from controlplane.on_demand import OnDemand
 from controlplane.operations import Operations
 from controlplane.proxy import find_envoy
 from controlplane.questions import Questions
@@ -121,12 +123,20 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody
                 events.tell(Event(datetime.now(UTC), what))
 
+        on_demand = OnDemand(
+            cache,
+            mesh=lambda: reconciler.served,
+            changed=lambda: reconciler.publish_again(),  # noqa: PLW0108  # it is made below
+            clock=time.monotonic,
+            clients=fleet.clients,
+        )
         reconciler = Reconciler(
             compiler,
             cache,
             quiet=timedelta(milliseconds=config.debounce_ms),
             ceiling=timedelta(milliseconds=config.debounce_ceiling_ms),
             published=lambda revision, groups: tell(Published(revision, groups)),
+            demand=on_demand.demand,
         )
 
         def changed(revision: Revision, mesh: Mesh) -> None:
@@ -145,6 +155,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         )
         fleet.listen(tell)
         fleet.listen(_log_fleet_event)
+        fleet.listen(on_demand.on_event)
         reconciler.offer(mesh)
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
@@ -154,6 +165,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         ads = Server(
             cache,
             fleet,
+            demand=on_demand.asked,
             beside=(*telemetry.handlers(), quotas.handler(), *((status,) if config.xds_status else ())),
             transport=Transport(config.xds_transport),
             flow=Flow(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from policy.compiler.compiler import Compiler
+from policy.compiler.compiler import Compiler, Demand
 from registry.mesh import Mesh
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
@@ -31,15 +31,24 @@ class Reconciler:
         quiet: timedelta,
         ceiling: timedelta,
         published: Callable[[int, tuple[str, ...]], None],
+        demand: Callable[[Mesh], Demand] = lambda _: {},
     ) -> None:
+        """demand: what is asked for on demand, to compile a mesh with."""
         self._compiler = compiler
         self._cache = cache
         self._quiet = quiet.total_seconds()
         self._ceiling = ceiling.total_seconds()
         self._published = published
+        self._demand = demand
         self._newest: Mesh | None = None
+        self._served: Mesh | None = None
         self._changed = asyncio.Event()
         self.published_revision = 0  # of the newest mesh that the streams serve
+
+    @property
+    def served(self) -> Mesh | None:
+        """The newest mesh that the streams serve."""
+        return self._served
 
     def offer(self, mesh: Mesh) -> None:
         """A newer mesh, to be published soon."""
@@ -61,8 +70,17 @@ class Reconciler:
         """Compiles and publishes the newest mesh now. A mesh that does not compile changes nothing: the proxies keep
         what they have, and the log says why."""
         mesh, self._newest = self._newest, None
-        if mesh is None:
-            return
+        if mesh is not None:
+            self._publish(mesh)
+
+    def publish_again(self) -> None:
+        """Publishes now, though the mesh may be as it was: what is asked for on demand is not."""
+        mesh, self._newest = self._newest or self._served, None
+        if mesh is not None:
+            self._publish(mesh)
+
+    def _publish(self, mesh: Mesh) -> None:
+        self._compiler.demand = self._demand(mesh)
         try:
             snapshots = self._compiler.compile(mesh)
         except XdsError as error:
@@ -74,7 +92,7 @@ class Reconciler:
             self._cache.clear(group)
         for group in changed:
             self._cache.publish(group, snapshots[group])
-        self.published_revision = mesh.revision
+        self._served, self.published_revision = mesh, mesh.revision
         self._published(mesh.revision, tuple(sorted([*gone, *changed])))
 
     async def _gather(self) -> None:

@@ -63,6 +63,7 @@ def explained_resources(mesh: Mesh, asked: pb.WhyRequest, *, compiler: Compiler,
     resources = _named(snapshot, asked, group)
     # A compiler of its own: that of the control plane is not to follow into meshes that lack a policy.
     own = Compiler(compiler.identities, patches=compiler.patches)
+    own.demand = compiler.demand
     return pb.WhyResponse(
         group=group,
         resources=[

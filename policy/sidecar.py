@@ -44,10 +44,12 @@ class Dependency(Shape):
 
 
 class Outbound(Shape):
-    """Where the application finds its proxy."""
+    """Where the application finds its proxy. undeclared: what becomes of a call to a service that is no dependency, but
+    that the sidecar may name: it is looked for when somebody calls it, or refused with 404."""
 
     address: IPAddress = "127.0.0.1"
     port: Port = 15001
+    undeclared: Literal["OnDemand", "Refuse"] = "OnDemand"
 
 
 class SidecarSpec(Shape):

@@ -48,7 +48,8 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
             names.discard(WILDCARD)
             if not subscription.wildcard:
                 subscription.subscribe_all(self._snapshot)
-        self._check_names(subscription, names)
+        if not (self._forgets and subscription.type.on_demand):  # these are not kept
+            self._check_names(subscription, names)
         subscription.subscribe(names)
 
     def _unsubscribe(self, subscription: Subscription, names: set[str]) -> None:
@@ -70,11 +71,14 @@ class DeltaMachine(Machine[DeltaDiscoveryRequest]):
     def _resume(self, subscription: Subscription, versions: Mapping[str, str]) -> None:
         """A reconnecting client says what it holds (`initial_resource_versions`), so only differences are sent: none
         when nothing changed, whichever replica it meets, because versions are content hashes."""
+        is_kept = not (self._forgets and subscription.type.on_demand)
         if subscription.type.on_demand:
             # What was found by an alias is held by its own name, which the client does not ask for again.
-            self._check_names(subscription, versions)
+            if is_kept:
+                self._check_names(subscription, versions)
             subscription.names.update(versions)
-        self._check_claims(subscription, versions)
+        if is_kept:
+            self._check_claims(subscription, versions)
         for asked, version in versions.items():
             name = intern(asked)  # see `Subscription.subscribe`
             if not subscription.wants(name):

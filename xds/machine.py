@@ -57,9 +57,12 @@ class Machine(ABC, Generic[RequestT]):
     Updates follow the dependency order of `resource_types` (make before break): a type's update waits until the
     earlier types that this client subscribes to are settled, at most `hold` seconds; after that it is sent all the
     same. A removal waits as long as anything that the client holds refers to the resource, without a bound: what it
-    refers to is in use. The answer to a subscription waits for nothing.
+    refers to is in use. The answer to a subscription waits for nothing, but for what is asked for on demand: a request
+    goes on as soon as that is there, so it waits for the earlier types as an update does.
 
     only: the one type of a stream that is not aggregated.
+    forgets: whether a name that is asked for on demand and leads nowhere is forgotten once that was said: whoever asks
+        again is looked up again. It bounds what a client's own clients can make this server remember.
     quarantine: what the client's group lived with before somebody refused it; shared by the machines of the group.
     """
 
@@ -70,11 +73,13 @@ class Machine(ABC, Generic[RequestT]):
         hold: float = HOLD_SECONDS,
         only: ResourceType | None = None,
         quarantine: Quarantine | None = None,
+        forgets: bool = False,
     ) -> None:
-        self._snapshot = snapshot if snapshot is not None else EMPTY
+        self._snapshot = self._legible(snapshot) if snapshot is not None else EMPTY
         self._known = snapshot is not None
         self._hold = hold
         self._only = only
+        self._forgets = forgets
         self._quarantine = quarantine if quarantine is not None else Quarantine()
         self._subscriptions: dict[ResourceType, Subscription] = {}
         self._warming: set[str] = set()  # EDS names that clusters wait for
@@ -93,6 +98,7 @@ class Machine(ABC, Generic[RequestT]):
 
     def publish(self, snapshot: Snapshot, *, now: float) -> list[Response]:
         """A newer snapshot. Whatever of the last one was not sent yet is skipped: the newest counts."""
+        snapshot = self._legible(snapshot)
         changes = snapshot.changes_since(self._snapshot)
         is_first, self._snapshot, self._known = not self._known, snapshot, True
         for subscription in self._subscriptions.values():
@@ -179,6 +185,10 @@ class Machine(ABC, Generic[RequestT]):
             yield from holdings(subscription, self._snapshot, known=self._known)
 
     # --- for the variants ---
+
+    def _legible(self, snapshot: Snapshot) -> Snapshot:
+        """What clients of this variant can read of a snapshot."""
+        return snapshot
 
     @property
     @abstractmethod
@@ -332,6 +342,12 @@ class Machine(ABC, Generic[RequestT]):
         tells_absence = self._tells_absence(subscription.type)
         changed: dict[str, Resource] = {}
         removed: set[str] = set()
+        is_overdue = subscription.waiting_since is not None and now >= subscription.waiting_since + self._hold
+        postponed: set[str] = set()
+        if subscription.type.on_demand and not (may_update or is_overdue):
+            # That there is nothing yet below a route configuration's name is said at once: see `_await_on_demand`.
+            postponed = {name for name in subscription.forced if not name.endswith("/")}
+            subscription.forced -= postponed
         asked = bool(subscription.forced) or not subscription.answered
         later: set[str] = set()
         for name in subscription.forced:
@@ -349,11 +365,11 @@ class Machine(ABC, Generic[RequestT]):
                 removed.add(name)
             elif wanted.can_be_sent:
                 changed[name] = wanted
-        subscription.forced.clear()
+        subscription.forced = postponed
 
         # A response that must list everything carries all updates, so an answer takes them along.
         may_update = may_update or not subscription.answered or (asked and subscription.type.full_state)
-        if subscription.waiting_since is not None and now >= subscription.waiting_since + self._hold:
+        if is_overdue:
             may_update = True
             self._warming.clear()
         if subscription.in_flight or not may_update:
@@ -369,7 +385,10 @@ class Machine(ABC, Generic[RequestT]):
             changed.update(subscription.next_suspect(self._snapshot))
         if changed or removed or (asked and tells_absence):
             assembled = self._assemble(subscription, changed, tuple(sorted(removed)))
-            return self._send(subscription, assembled, changed, tuple(sorted(removed)), now)
+            response = self._send(subscription, assembled, changed, tuple(sorted(removed)), now)
+            if self._forgets and subscription.type.on_demand:
+                subscription.names = subscription.names - removed
+            return response
         if subscription.beats and not subscription.in_flight:
             return self._beat(subscription, now)
         return None

@@ -10,9 +10,10 @@ from xds.frames import sotw_frame
 from xds.machine import WILDCARD, Assembled, Machine, Names, Response
 from xds.resource import Resource
 from xds.resource_types import ResourceType
-from xds.snapshot import version_of
+from xds.snapshot import Snapshot, version_of
 from xds.subscription import Subscription
 from xds.wire import string
+from xds.without_on_demand import without_on_demand
 
 
 class SotwMachine(Machine[DiscoveryRequest]):
@@ -74,6 +75,9 @@ class SotwMachine(Machine[DiscoveryRequest]):
             subscription.forced.clear()
             subscription.answered = True
             subscription.sent_version = subscription.accepted_version = version
+
+    def _legible(self, snapshot: Snapshot) -> Snapshot:
+        return without_on_demand(snapshot)
 
     @property
     def _one_at_a_time(self) -> bool:

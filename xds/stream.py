@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeAlias, TypeVar
@@ -26,11 +26,12 @@ from xds.fleet import Client, ClientStatus, Fleet
 from xds.flow import Gate, Turn
 from xds.history import History, Record
 from xds.machine import HOLD_SECONDS, Machine, Response
-from xds.resource_types import ResourceType
+from xds.resource_types import BY_TYPE_URL, CLUSTER, ResourceType
 from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
 GroupOf: TypeAlias = Callable[[Node], str]
+Demand: TypeAlias = Callable[[Client, ResourceType, Collection[str]], None]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 
 _UNSENT_LIMIT = 64  # responses; a client that asks on without reading is not read further
@@ -44,10 +45,27 @@ class Variant(Generic[RequestT]):
     name: str
     parse: Callable[[bytes], RequestT]
     machine: Callable[..., Machine[RequestT]]
+    demands: Callable[[RequestT, ResourceType | None], tuple[ResourceType, Collection[str]] | None]
 
 
-SOTW = Variant("sotw", DiscoveryRequest.FromString, SotwMachine)
-DELTA = Variant("delta", DeltaDiscoveryRequest.FromString, DeltaMachine)
+def _no_demands(_: DiscoveryRequest, __: ResourceType | None) -> None:
+    """The state of the world knows nothing on demand, and a client that returns does not say what it has."""
+
+
+def _delta_demands(
+    request: DeltaDiscoveryRequest, only: ResourceType | None
+) -> tuple[ResourceType, Collection[str]] | None:
+    """What is asked for on demand; and the clusters that a returning client has, for it asked for some of them."""
+    type = only or BY_TYPE_URL.get(request.type_url)
+    if type is not None and type.on_demand and request.resource_names_subscribe:
+        return type, request.resource_names_subscribe
+    if type is CLUSTER and request.initial_resource_versions:
+        return type, request.initial_resource_versions.keys()
+    return None
+
+
+SOTW = Variant("sotw", DiscoveryRequest.FromString, SotwMachine, _no_demands)
+DELTA = Variant("delta", DeltaDiscoveryRequest.FromString, DeltaMachine, _delta_demands)
 
 
 async def serve(
@@ -60,6 +78,7 @@ async def serve(
     fleet: Fleet,
     group_of: GroupOf,
     gate: Gate,
+    demand: Demand | None = None,
     first_request_seconds: float = FIRST_REQUEST_SECONDS,
     hold_seconds: float = HOLD_SECONDS,
 ) -> None:
@@ -88,6 +107,7 @@ async def serve(
                     fleet=fleet,
                     group_of=group_of,
                     gate=gate,
+                    demand=demand,
                     hold_seconds=hold_seconds,
                 )
     except* RequestError as errors:
@@ -107,14 +127,19 @@ async def _run(
     fleet: Fleet,
     group_of: GroupOf,
     gate: Gate,
+    demand: Demand | None,
     hold_seconds: float,
 ) -> None:
     client = _client(opening[0].node, variant.name, context.peer(), group_of)
     with gate.node(client.node_id):
         machine = variant.machine(
-            cache.get(client.group), hold=hold_seconds, only=only, quarantine=cache.quarantine(client.group)
+            cache.get(client.group),
+            hold=hold_seconds,
+            only=only,
+            quarantine=cache.quarantine(client.group),
+            forgets=demand is not None,
         )
-        stream = _Stream(variant, machine, client, context, fleet, gate)
+        stream = _Stream(variant, machine, client, context, fleet, gate, only, demand)
         with cache.watch(client.group, stream.offer), fleet.joined(client, stream):
             await stream.run(opening, requests)
 
@@ -165,7 +190,11 @@ class _Stream(Generic[RequestT]):
         context: Context,
         fleet: Fleet,
         gate: Gate,
+        only: ResourceType | None,
+        demand: Demand | None,
     ) -> None:
+        self._only = only
+        self._demand = demand
         self._variant: Variant[RequestT] = variant
         self._machine: Machine[RequestT] = machine
         self._client = client
@@ -232,6 +261,9 @@ class _Stream(Generic[RequestT]):
                 f"node.id: got {request.node.id} on a stream that {self._client.node_id} opened, want the same or none"
             )
         now = time.monotonic()
+        if self._demand is not None and (demanded := self._variant.demands(request, self._only)) is not None:
+            self._demand(self._client, *demanded)
+            self._follow(now)  # so that the request meets what was published for it
         self._unsent.extend(self._machine.on_request(request, now=now))
         for answer in self._machine.take_answers():
             self._history.note(answer, datetime.now(UTC))
@@ -247,10 +279,9 @@ class _Stream(Generic[RequestT]):
         """Sends what is due. Everything waits here: for a request, a snapshot, the end of a hold, or the client."""
         while not (self._ended or (self._retiring and not self._unsent and self._machine.is_settled)):
             await self._due()
-            if self._newest is not None and not self._retiring:
-                snapshot, self._newest = self._newest, None
+            if not self._retiring:
                 now = time.monotonic()
-                self._unsent.extend(self._machine.publish(snapshot, now=now))
+                self._follow(now)
                 self._decided(now)
             while self._unsent:
                 response = self._unsent.popleft()
@@ -259,6 +290,12 @@ class _Stream(Generic[RequestT]):
                 self._fleet.sent(self._client, response, len(message))
                 self._room.set()
                 del response, message  # not to be held until there is another
+
+    def _follow(self, now: float) -> None:
+        """Hands the newest snapshot to the machine, if there is one that it has not seen."""
+        if self._newest is not None:
+            snapshot, self._newest = self._newest, None
+            self._unsent.extend(self._machine.publish(snapshot, now=now))
 
     def _decided(self, start: float) -> None:
         self._fleet.meters.deciding[self._client.variant] += time.monotonic() - start

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
+from typing import TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from betterproto2 import Message
@@ -46,6 +47,9 @@ from registry.mesh import Mesh
 from registry.model import DocumentKey, ServiceKey
 from xds.resource import Resource
 from xds.snapshot import Snapshot
+
+Demand: TypeAlias = Mapping[DocumentKey, frozenset[ServiceKey]]
+"""The undeclared services that are asked for, by Sidecar."""
 
 
 @contextmanager
@@ -90,6 +94,7 @@ class _Last:
     mesh: Mesh
     documents: Documents
     asked: _Asked
+    demand: Demand
     tables: dict[str, HostTable] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     routes: dict[str, tuple[tuple[RoutedHost, ...], Resource]] = field(default_factory=dict)
@@ -108,6 +113,17 @@ class Compiler:
             WeakKeyDictionary()
         )
         self._last: _Last | None = None
+        self._demand: Demand = MappingProxyType({})
+
+    @property
+    def demand(self) -> Demand:
+        """The undeclared services that the applications beside each Sidecar asked for. The next mesh is compiled with
+        these: what it compiles to depends on both."""
+        return self._demand
+
+    @demand.setter
+    def demand(self, demand: Demand) -> None:
+        self._demand = MappingProxyType(dict(demand))
 
     @property
     def patches(self) -> bool:
@@ -128,7 +144,7 @@ class Compiler:
     def _compile(self, mesh: Mesh, documents: Documents, found: Reach | None) -> Mapping[str, Snapshot]:
         last = self._last
         self._last = None  # if this fails half-way, nothing of it is built upon
-        now = _Last(mesh, documents, _Asked(self._identities))
+        now = _Last(mesh, documents, _Asked(self._identities), self._demand)
         if last is not None:
             now.groups = last.groups
             if found is not None:
@@ -146,8 +162,9 @@ class Compiler:
             snapshots[name] = self._patched(documents, name, made)
         for sidecar in documents.all(Sidecar):
             name = names.sidecar_group(sidecar.key)
-            is_same = name in now.groups and found is not None and not _reaches(found, called, sidecar)
-            ports = None if is_same else sidecar_ports(routing, documents, sidecar)
+            asked = self._demand.get(sidecar.key, frozenset())
+            is_same = name in now.groups and found is not None and not _reaches(found, called, sidecar, asked)
+            ports = None if is_same else sidecar_ports(routing, documents, sidecar, asked)
             made = self._group(now, routing, name, sidecar.key, ports, found)
             snapshots[name] = self._patched(documents, name, made)
         for name in now.groups.keys() - snapshots.keys():
@@ -163,7 +180,11 @@ class Compiler:
         changed = mesh.changed_since(last.mesh)
         if changed is None:
             return None
-        return reach(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
+        found = reach(last.mesh, mesh, changed, before_documents=last.documents, documents=documents)
+        if found is not None and last.demand is not self._demand:
+            keys = last.demand.keys() | self._demand.keys()
+            found.sidecars.update(key for key in keys if last.demand.get(key) != self._demand.get(key))
+        return found
 
     def _patched(self, documents: Documents, group: str, made: Snapshot) -> Snapshot:
         """The group's snapshot with its EnvoyPatches merged in. The same of the same is the identical one."""
@@ -240,7 +261,8 @@ class Compiler:
             )
             for name, hosts in port.hosts.items():
                 backends.update(*(host.backends for host in hosts))
-                put(("routes", name), self._routes(now, name, hosts, origin))
+                on_demand = any(isinstance(chain, HttpListener) and chain.on_demand for chain in port.bound.chains)
+                put(("routes", name), self._routes(now, name, hosts, origin, on_demand=on_demand))
             for chain in port.bound.chains:
                 match chain:
                     case StreamListener():
@@ -258,12 +280,15 @@ class Compiler:
             put(host, self._made(host, (origin,), partial(external_cluster, host)))
         return backends - local.keys(), parts
 
-    def _routes(self, now: _Last, name: str, hosts: tuple[RoutedHost, ...], origin: str) -> Resource:
+    def _routes(
+        self, now: _Last, name: str, hosts: tuple[RoutedHost, ...], origin: str, *, on_demand: bool
+    ) -> Resource:
         known = now.routes.get(name)
+        # Of a sidecar, whose hosts may come on demand, they are never the identical ones.
         if known is not None and known[0] is hosts:
             return known[1]
         origins = _distinct(origin, *(word for host in hosts for word in host.origins))
-        made = encoded_routes(name, hosts, origin=origins)
+        made = encoded_routes(name, hosts, on_demand=on_demand, origin=origins)
         # The same content is the same resource, so that what was compiled lately is found to be known.
         resource = self._resources.setdefault(("routes", name, made.version, origins), made)
         now.routes[name] = (hosts, resource)
@@ -314,17 +339,17 @@ def _called(found: Reach | None, both: Iterable[Documents]) -> set[ServiceKey]:
     return services
 
 
-def _reaches(found: Reach, called: set[ServiceKey], sidecar: Sidecar) -> bool:
+def _reaches(found: Reach, called: set[ServiceKey], sidecar: Sidecar, asked: Iterable[ServiceKey]) -> bool:
     """Whether a sidecar's ports may be others: its document, its service or one that it calls is among `found`."""
     home = sidecar.key.namespace
     if sidecar.key in found.sidecars or ServiceKey(*sidecar.key[1:]) in found.services:
         return True
-    for dependency in sidecar.spec.dependencies:
-        namespace = dependency.namespace or home
-        if ServiceKey(namespace, dependency.name) in called:
+    declared = (ServiceKey(item.namespace or home, item.name) for item in sidecar.spec.dependencies)
+    for dependency in (*declared, *asked):
+        if dependency in called:
             return True
         for service in found.services:
-            if namespace == service.namespace and f"{dependency.name}-".startswith(f"{service.name}-"):
+            if dependency.namespace == service.namespace and f"{dependency.name}-".startswith(f"{service.name}-"):
                 return True
     return False
 

@@ -34,6 +34,7 @@ from policy.compiler import (
     routed_filters,
     sessions,
     threats,
+    waiting,
 )
 from policy.compiler.inputs import Need, RoutedHost, RoutedRule
 from xds.encoder import pack
@@ -235,7 +236,10 @@ def asked(rule: RoutedRule) -> tuple[tuple[str, Hashable], ...]:
 
 def per_route(rule: RoutedRule) -> dict[str, Packed]:
     """The `typed_per_filter_config` of the rule's routes."""
-    return {name: pack(_BY_NAME[name].on_route(value)) for name, value in asked(rule)}
+    made = {name: pack(_BY_NAME[name].on_route(value)) for name, value in asked(rule)}
+    if made and rule.on_demand:
+        made |= waiting.on_route()
+    return made
 
 
 def chain(asked_of: Iterable[tuple[str, tuple[Hashable, ...]]]) -> list[EnvoyHttpFilter]:

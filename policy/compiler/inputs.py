@@ -36,6 +36,7 @@ class RoutedRule:
     backends: its backendRefs, resolved, in their order. mirrors: those of its RequestMirror filters.
     leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
     implied: whether nobody wrote the route: it is what a service of its name has for its callers.
+    on_demand: whether a request may have waited for it (`HttpListener.on_demand`).
     """
 
     route: HTTPRoute | GRPCRoute
@@ -45,6 +46,7 @@ class RoutedRule:
     mirrors: tuple[Backend, ...] = ()
     leaves_mesh: bool = False
     implied: bool = False
+    on_demand: bool = False
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property
@@ -94,6 +96,7 @@ class HttpListener:
     server_names: the names asked for by SNI that it is for; none means any other.
     certificates: with any, TLS ends here. clients: whose authorities a client's certificate must come from, if it must
         show one.
+    on_demand: whether a host that it does not know is asked for (by VHDS) when a request for it comes.
     """
 
     name: str
@@ -102,6 +105,7 @@ class HttpListener:
     server_names: tuple[str, ...] = ()
     certificates: tuple[Identity, ...] = ()
     clients: Identity | None = None
+    on_demand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     Rds,
 )
 
-from policy.compiler import tls
+from policy.compiler import tls, waiting
 from policy.compiler.features import CONNECTION_MANAGER_STEPS
 from policy.compiler.http_filters import chain
 from policy.compiler.inputs import BoundPort, HttpListener, StreamListener
@@ -82,6 +82,7 @@ def _connection_manager(served: HttpListener) -> HttpConnectionManager:
         stat_prefix=served.name,
         rds=Rds(config_source=ads(), route_config_name=served.name),
         http_filters=[
+            *(waiting.filters() if served.on_demand else ()),
             *chain(served.asked),
             HttpFilter(name="envoy.filters.http.router", typed_config=pack(Router())),
         ],

@@ -18,6 +18,11 @@ def sidecar_group(sidecar: DocumentKey) -> str:
     return f"sidecar/{sidecar.namespace}/{sidecar.name}"
 
 
+def outbound_routes(sidecar: DocumentKey) -> str:
+    """The route configuration of what a sidecar's application calls, and its listener."""
+    return f"{sidecar_group(sidecar)}/outbound"
+
+
 def listener(gateway: DocumentKey, port: int) -> str:
     """An Envoy listener: all of a Gateway's listeners on one port. Of a plain HTTP port, its routes, too."""
     return f"{gateway.namespace}/{gateway.name}/{port}"

@@ -12,6 +12,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
     Route,
     RouteAction,
     RouteConfiguration,
+    Vhds,
     VirtualHost,
     WeightedCluster,
     WeightedClusterClusterWeight,
@@ -24,6 +25,7 @@ from policy.compiler.filters import header_edits, redirect, rewrite
 from policy.compiler.http_filters import per_route
 from policy.compiler.inputs import RoutedHost, RoutedRule
 from policy.compiler.matches import precedence, route_match
+from policy.compiler.sources import ads
 from policy.http_route import HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule
 from xds.encoder import encode
 from xds.messages import unchecked
@@ -59,13 +61,16 @@ class _EncodedHost:
     references: frozenset[ResourceKey]
 
 
-def encoded_routes(name: str, hosts: Sequence[RoutedHost], *, origin: Sequence[str] = ()) -> Resource:
-    """The route configuration `name` of `hosts`, which are sorted by hostname, as a resource.
+def encoded_routes(
+    name: str, hosts: Sequence[RoutedHost], *, on_demand: bool = False, origin: Sequence[str] = ()
+) -> Resource:
+    """The route configuration `name` of `hosts`, which are sorted by hostname, as a resource. on_demand: whether the
+    proxy asks for further ones.
 
     It is joined from hosts, and they from rules, that are encoded once for as long as they stay as they are: of
     thousands of routes only the changed one is made anew.
     """
-    head = encode(RouteConfiguration(name=name))
+    head = encode(RouteConfiguration(name=name, vhds=Vhds(config_source=ads()) if on_demand else None))
     encoded = [_host(host) for host in hosts]
     return Resource.joined(
         ROUTE,

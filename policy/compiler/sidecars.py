@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,14 +10,14 @@ from policy.authentication_policy import AuthenticationPolicy
 from policy.backends import Backend
 from policy.compiler.http_filters import together, together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener
-from policy.compiler.names import sidecar_group
+from policy.compiler.names import outbound_routes, sidecar_group
 from policy.compiler.routing import RoutedPort, Routing
 from policy.documents import Documents
 from policy.effective import NOTHING, Effective
-from policy.external_service import ExternalService
 from policy.grpc_route import GRPCRoute
 from policy.http_route import HTTPBackendRef, HTTPRoute, HTTPRouteRule, HTTPRouteSpec
 from policy.identities import Identity
+from policy.on_demand import host_names, may_call
 from policy.route import ParentReference
 from policy.shapes import Metadata
 from policy.sidecar import Dependency, Sidecar
@@ -25,13 +25,15 @@ from registry.model import Service, ServiceKey
 
 _LOOPBACK = "127.0.0.1"
 _APPLICATION = "@application"  # no service's name has an "@"
-_CLUSTER_DOMAIN = "svc.cluster.local"
 
 
-def sidecar_ports(routing: Routing, documents: Documents, sidecar: Sidecar) -> Iterator[RoutedPort]:
-    """The ports of the proxies of `sidecar`. Each is sent what its service may call, and no more."""
+def sidecar_ports(
+    routing: Routing, documents: Documents, sidecar: Sidecar, asked: Collection[ServiceKey] = ()
+) -> Iterator[RoutedPort]:
+    """The ports of the proxies of `sidecar`. Each is sent what its service may call, and no more: what is declared, and
+    those of the undeclared services that somebody asked for."""
     yield from _inbound(routing, documents, sidecar)
-    yield _outbound(routing, documents, sidecar)
+    yield _outbound(routing, documents, sidecar, asked)
     for dependency in sidecar.spec.dependencies:
         if dependency.tcp_port is not None:
             yield _outbound_stream(routing, documents, sidecar, dependency, dependency.tcp_port)
@@ -72,23 +74,28 @@ def _ways_in(routing: Routing, policies: Effective, identity: Identity) -> tuple
     return with_tls if policy.spec.mutual_tls.mode == "Strict" else (*with_tls, ())
 
 
-def _outbound(routing: Routing, documents: Documents, sidecar: Sidecar) -> RoutedPort:
-    outbound, name = sidecar.spec.outbound, f"{sidecar_group(sidecar.key)}/outbound"
-    hosts = _without_repetition(
-        sorted(
-            (_host(routing, documents, sidecar, dependency) for dependency in sidecar.spec.dependencies),
-            key=lambda host: host.hostname,
-        )
-    )
-    http = HttpListener(name, NOTHING, together_of(hosts))
+def _outbound(routing: Routing, documents: Documents, sidecar: Sidecar, asked: Collection[ServiceKey]) -> RoutedPort:
+    outbound, name = sidecar.spec.outbound, outbound_routes(sidecar.key)
+    home = sidecar.key.namespace
+    declared = [ServiceKey(item.namespace or home, item.name) for item in sidecar.spec.dependencies]
+    besides = [service for service in asked if may_call(routing.mesh, documents, sidecar, service)]
+    # A name that two have is the first's, so nobody who is asked for takes one from what is declared.
+    called = dict.fromkeys((*sorted(declared, key=_first_name), *sorted(besides, key=_first_name)))
+    hosts = _without_repetition(_host(routing, documents, sidecar, service) for service in called)
+    hosts = tuple(sorted(hosts, key=lambda host: host.hostname))
+    http = HttpListener(name, NOTHING, together_of(hosts), on_demand=outbound.undeclared == "OnDemand")
     return RoutedPort(BoundPort(name, (outbound.address,), outbound.port, (http,)), {name: hosts})
 
 
-def _host(routing: Routing, documents: Documents, sidecar: Sidecar, dependency: Dependency) -> RoutedHost:
-    """What calls to `dependency` meet: the routes that are attached to the service, or else the service itself."""
+def _first_name(service: ServiceKey) -> str:
+    return f"{service.name}.{service.namespace}"
+
+
+def _host(routing: Routing, documents: Documents, sidecar: Sidecar, called: ServiceKey) -> RoutedHost:
+    """What calls to `called` meet: the routes that are attached to the service, or else the service itself."""
     home = sidecar.key.namespace
-    backend = routing.backend(dependency.namespace or home, dependency.name)
-    called = ServiceKey(dependency.namespace or home, dependency.name)
+    backend = routing.backend(*called)
+    on_demand = sidecar.spec.outbound.undeclared == "OnDemand"
     rules = []
     for route in documents.routes_to(called):
         # Gateway API for meshes (GEP-1324): the service's own routes, and those that its callers have for themselves.
@@ -96,12 +103,14 @@ def _host(routing: Routing, documents: Documents, sidecar: Sidecar, dependency: 
             for index, (backends, mirrors) in enumerate(routing.rules(route)):
                 policies = documents.attachments.on_call(called, route.key, route.rule_names[index])
                 leaves = any(routing.is_external(other) for other in backends)
-                rules.append(RoutedRule(route, index, backends, policies, mirrors, leaves))
+                rules.append(RoutedRule(route, index, backends, policies, mirrors, leaves, on_demand=on_demand))
     if not rules:
         policies = documents.attachments.on_backend(backend)
         leaves = routing.is_external(backend)
-        rules.append(RoutedRule(_to(called), 0, (backend,), policies, leaves_mesh=leaves, implied=True))
-    first, *aliases = _names(documents, called, home)
+        rules.append(
+            RoutedRule(_to(called), 0, (backend,), policies, leaves_mesh=leaves, implied=True, on_demand=on_demand)
+        )
+    first, *aliases = host_names(documents, called, home)
     return RoutedHost(first, tuple(rules), tuple(aliases))
 
 
@@ -124,18 +133,6 @@ def _without_repetition(hosts: Iterable[RoutedHost]) -> tuple[RoutedHost, ...]:
         if own:
             kept.append(RoutedHost(own[0], host.rules, tuple(own[1:])))
     return tuple(kept)
-
-
-def _names(documents: Documents, called: ServiceKey, home: str) -> Iterator[str]:
-    """The hosts by which a service is called: as Kubernetes names them, and by a host outside as it is."""
-    yield f"{called.name}.{called.namespace}"
-    if called.namespace == home:
-        yield called.name
-    yield f"{called.name}.{called.namespace}.svc"
-    yield f"{called.name}.{called.namespace}.{_CLUSTER_DOMAIN}"
-    external = documents.get(ExternalService, *called)
-    if external is not None:
-        yield external.spec.host
 
 
 @lru_cache(maxsize=20_000)

@@ -1,4 +1,5 @@
-"""Sidecars through real Envoys: from one service's application to another's, by name, and to nothing else."""
+"""Sidecars through real Envoys: from one service's application to another's, by name, and to nothing else. What is not
+declared is refused here; `test_on_demand.py` has what is looked for."""
 
 from __future__ import annotations
 
@@ -57,7 +58,7 @@ kind: Sidecar
 metadata: {{name: {name}}}
 spec:
   inbound: {{address: 127.0.0.1, port: {inbound}, application: {application}}}
-  outbound: {{port: {outbound}}}
+  outbound: {{port: {outbound}, undeclared: Refuse}}
   dependencies: [{", ".join(dependencies)}]
 """
 
