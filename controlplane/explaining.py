@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from policy.errors import PolicyError
+from policy.explain.calls import explain_call
 from policy.explain.explain import explain
 from policy.explain.explanation import Answered, Effect, Explanation, Forwarded, NotServed
 from policy.explain.request import request
 from policy.gateway import Gateway
 from policy.identities import Identities
+from policy.sidecar import Sidecar
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
 from registry.model import DEFAULT_NAMESPACE, DocumentKey
@@ -22,18 +24,24 @@ _EFFECTS = {
 
 
 def explained(mesh: Mesh, asked: pb.ExplainRequest, *, identities: Identities) -> pb.ExplainResponse:
-    """The answer to `asked`. Raises PolicyError for what is no request, or no Gateway's name."""
-    gateway = _gateway(asked.gateway) if asked.gateway else None
+    """The answer to `asked`. Raises PolicyError for what is no request, or no Gateway's or Sidecar's name."""
+    gateway = _key("gateway", Gateway.KIND, asked.gateway) if asked.gateway else None
+    sidecar = _key("sidecar", Sidecar.KIND, asked.sidecar) if asked.sidecar else None
+    if gateway is not None and sidecar is not None:
+        got = f'"{asked.sidecar[:200]}" beside a gateway'
+        raise PolicyError.of(document="request", path="sidecar", got=got, want="one of them: where the request arrives")
     headers = [(header.name, header.value) for header in asked.headers]
     read = request(asked.method or "GET", asked.url, headers)
+    if sidecar is not None:
+        return _message(explain_call(mesh, read, sidecar=sidecar, identities=identities))
     return _message(explain(mesh, read, gateway=gateway, identities=identities))
 
 
-def _gateway(text: str) -> DocumentKey:
+def _key(field: str, kind: str, text: str) -> DocumentKey:
     namespace, slash, name = text.rpartition("/")
     if not name or "/" in namespace or (slash and not namespace):
-        raise PolicyError.of(document="request", path="gateway", got=f'"{text[:200]}"', want="NAME or NAMESPACE/NAME")
-    return DocumentKey(Gateway.KIND, namespace or DEFAULT_NAMESPACE, name)
+        raise PolicyError.of(document="request", path=field, got=f'"{text[:200]}"', want="NAME or NAMESPACE/NAME")
+    return DocumentKey(kind, namespace or DEFAULT_NAMESPACE, name)
 
 
 def _message(item: Explanation) -> pb.ExplainResponse:

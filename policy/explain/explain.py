@@ -65,7 +65,7 @@ def explain(
     mesh = with_external(mesh, documents.all(ExternalService))
     routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
     port = next((item for item in routing.ports(chosen) if item.bound.port == listeners[0].port), None)
-    return _Explaining(mesh, documents, request, chosen, listeners, port).explanation()
+    return _Arriving(mesh, documents, request, str(chosen.key), listeners, port, chosen).explanation()
 
 
 def _arrival(
@@ -95,59 +95,47 @@ def _arrival(
 
 
 @dataclass(frozen=True, slots=True)
-class _Explaining:
+class Explaining:
+    """One request at one port. where: the document that says that it listens."""
+
     mesh: Mesh
     documents: Documents
     request: Request
-    gateway: Gateway
+    where: str
     listeners: Sequence[Listener]
     port: RoutedPort | None
 
-    def explanation(self) -> Explanation:
-        listener = self.listeners[0]
-        if listener.protocol == "HTTP":
-            return self._by_http(names.listener(self.gateway.key, listener.port))
-        listener = _by_server_name(self.listeners, self.request.host)
-        name = names.listener_routes(self.gateway.key, listener.port, listener.name)
-        if listener.is_http and self.port is not None and name in self.port.hosts:
-            return self._by_http(name)
-        chains = self.port.bound.chains if self.port is not None else ()
-        carried = [chain for chain in chains if isinstance(chain, StreamListener) and chain.name.startswith(f"{name}/")]
-        chosen = _for_server_name(carried, self.request.host)
-        if chosen is None:
-            reason = (
-                "its listener has no certificate to show"
-                if listener.is_http
-                else f"no route of its listener carries connections for {self.request.host}"
-            )
-            return self._ended(
-                listener, "", [self._arrived(listener)], NotServed(f"the connection is closed: {reason}")
-            )
-        policies = [policy_step(policy, self.request) for policy in chosen.policies.policies]
-        total = sum(weight for _, weight in chosen.targets)
-        shares = tuple(self._share(backend, weight / total) for backend, weight in chosen.targets if weight)
-        what = "its connection is carried as it is, and nobody looks into it"
-        steps = [self._arrived(listener), *policies, Step("connection", Effect.PASSES, what)]
-        outcome = Forwarded(shares, self.request.authority, with_query(self.request.path, self.request))
-        return self._ended(listener, "", steps, outcome)
+    def arrived(self, listener: Listener) -> Step:
+        """The first step."""
+        raise NotImplementedError
 
-    def _by_http(self, routes: str) -> Explanation:
+    def served(self, hosts: Sequence[RoutedHost]) -> RoutedHost | None:
+        """What of `hosts` the request is for."""
+        return _served(hosts, self.request.host)
+
+    def known_as(self, host: RoutedHost) -> Step:
+        return Step("host", Effect.PASSES, f"{self.request.host} is served as {host.hostname}")
+
+    def unknown(self) -> Answered:
+        """What becomes of a request for a host that is not served."""
+        port = self.listeners[0].port
+        return Answered(404, f"no route of port {port} is for the host {self.request.host or 'that it does not name'}")
+
+    def by_http(self, routes: str) -> Explanation:
         """The explanation by the hosts of one route configuration."""
         hosts = self.port.hosts[routes] if self.port is not None else ()
         request = self.request
-        port = self.listeners[0].port
         if request.redirect is not None:
             target = with_query(request.redirect, request)
             reason = "its path holds an escaped slash, which is not the same as a slash to everybody"
-            step = self._arrived(self.listeners[0])
+            step = self.arrived(self.listeners[0])
             return self._ended(self.listeners[0], "", [step], Answered(307, reason, target))
-        host = _served(hosts, request.host)
+        host = self.served(hosts)
         if host is None:
             listener = self.listeners[0]
-            reason = f"no route of port {port} is for the host {request.host or 'that it does not name'}"
-            return self._ended(listener, "", [self._arrived(listener)], Answered(404, reason))
+            return self._ended(listener, "", [self.arrived(listener)], self.unknown())
         listener = owner(self.listeners, host.hostname)
-        steps = [self._arrived(listener), Step("host", Effect.PASSES, f"{request.host} is served as {host.hostname}")]
+        steps = [self.arrived(listener), self.known_as(host)]
         chosen, passed_over = self._match(host)
         if chosen is None:
             reason = f"no rule for {host.hostname} matches"
@@ -177,7 +165,7 @@ class _Explaining:
     ) -> Explanation:
         return Explanation(
             self.request,
-            str(self.gateway.key),
+            self.where,
             listener.name,
             hostname,
             matched,
@@ -185,11 +173,6 @@ class _Explaining:
             outcome,
             tuple(passed_over),
         )
-
-    def _arrived(self, listener: Listener) -> Step:
-        index = self.gateway.spec.listeners.index(listener)
-        what = f"arrives at the listener {listener.name}, {listener.protocol} on port {listener.port}"
-        return Step("listener", Effect.PASSES, what, str(self.gateway.key), f"spec.listeners[{index}]")
 
     def _match(self, host: RoutedHost) -> tuple[tuple[RoutedRule, int, HTTPRouteMatch] | None, list[str]]:
         """The first match that holds, in the order of precedence, and what stood before it."""
@@ -254,6 +237,42 @@ class _Explaining:
 
     def _share(self, backend: Backend, share: float) -> Share:
         return Share(str(backend), share, sum(1 for _ in backend.among(self.mesh.endpoints_of(backend.service))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving(Explaining):
+    gateway: Gateway
+
+    def explanation(self) -> Explanation:
+        listener = self.listeners[0]
+        if listener.protocol == "HTTP":
+            return self.by_http(names.listener(self.gateway.key, listener.port))
+        listener = _by_server_name(self.listeners, self.request.host)
+        name = names.listener_routes(self.gateway.key, listener.port, listener.name)
+        if listener.is_http and self.port is not None and name in self.port.hosts:
+            return self.by_http(name)
+        chains = self.port.bound.chains if self.port is not None else ()
+        carried = [chain for chain in chains if isinstance(chain, StreamListener) and chain.name.startswith(f"{name}/")]
+        chosen = _for_server_name(carried, self.request.host)
+        if chosen is None:
+            reason = (
+                "its listener has no certificate to show"
+                if listener.is_http
+                else f"no route of its listener carries connections for {self.request.host}"
+            )
+            return self._ended(listener, "", [self.arrived(listener)], NotServed(f"the connection is closed: {reason}"))
+        policies = [policy_step(policy, self.request) for policy in chosen.policies.policies]
+        total = sum(weight for _, weight in chosen.targets)
+        shares = tuple(self._share(backend, weight / total) for backend, weight in chosen.targets if weight)
+        what = "its connection is carried as it is, and nobody looks into it"
+        steps = [self.arrived(listener), *policies, Step("connection", Effect.PASSES, what)]
+        outcome = Forwarded(shares, self.request.authority, with_query(self.request.path, self.request))
+        return self._ended(listener, "", steps, outcome)
+
+    def arrived(self, listener: Listener) -> Step:
+        index = self.gateway.spec.listeners.index(listener)
+        what = f"arrives at the listener {listener.name}, {listener.protocol} on port {listener.port}"
+        return Step("listener", Effect.PASSES, what, str(self.gateway.key), f"spec.listeners[{index}]")
 
 
 def _by_server_name(listeners: Sequence[Listener], host: str) -> Listener:

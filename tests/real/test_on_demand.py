@@ -148,6 +148,21 @@ async def test_what_does_not_exist_or_is_not_granted_is_answered_alike_and_at_on
     assert "bank/ledger" not in await caller.clusters()
 
 
+async def test_explain_says_the_same(caller: Caller) -> None:
+    name = await caller.service()
+    await caller.service("vault", namespace="bank")
+    for host in ("payment", name, f"{name}.default.svc", "vault.bank", "nonsense"):
+        request = pb.ExplainRequest(url=f"http://{host}/", sidecar="checkout")
+        told = await caller.mesh.api.Explain(request, timeout=DEADLINE)
+        status, _ = await caller.call(host)
+        if status == 200:
+            [share] = told.forwarded.backends
+            assert share.backend == f"default/{host.partition('.')[0]}"
+        else:
+            assert told.answered.status == status, told
+        assert any("no dependency" in step.words for step in told.steps) is (name in host)
+
+
 async def test_nothing_is_looked_for_where_the_document_says_so(caller: Caller) -> None:
     name = await caller.service()
     await caller.apply(caller.sidecar(undeclared="Refuse"))

@@ -25,13 +25,16 @@ _SIGNS = {
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="As often as needed.")
 @click.option("--gateway", default="", metavar="[NAMESPACE/]NAME", help="The one that listens on the URL's port.")
+@click.option("--sidecar", default="", metavar="[NAMESPACE/]NAME", help="A call that goes out through this one.")
 @click.pass_obj
-def explain(settings: Settings, method: str, url: str, headers: tuple[str, ...], gateway: str) -> None:
+def explain(settings: Settings, method: str, url: str, headers: tuple[str, ...], gateway: str, sidecar: str) -> None:
     """Show what a request would meet, in order, and who would refuse it.
 
     Nothing is sent: it is told from the documents. For example: apg explain GET http://shop/pay -H 'x-beta: 1'
     """
-    request = pb.ExplainRequest(method=method.upper(), url=url, headers=map(_header, headers), gateway=gateway)
+    request = pb.ExplainRequest(
+        method=method.upper(), url=url, headers=map(_header, headers), gateway=gateway, sidecar=sidecar
+    )
     with settings.connection().api() as api:
         response = api.Explain(request, timeout=DEADLINE)
     printer = settings.printer()

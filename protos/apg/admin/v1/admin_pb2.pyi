@@ -829,12 +829,15 @@ class ExplainRequest(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
+    SIDECAR_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """empty: GET"""
     url: _builtins.str
     """absolute: "https://shop.example/pay?x=1" """
     gateway: _builtins.str
     """"NAMESPACE/NAME"; empty: the one that listens on the URL's port"""
+    sidecar: _builtins.str
+    """"NAMESPACE/NAME", instead of a gateway: through whose proxy the application calls"""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpHeader]:
         """a Host header goes before the URL's host"""
@@ -846,10 +849,11 @@ class ExplainRequest(_message.Message):
         url: _builtins.str = ...,
         headers: _abc.Iterable[Global___HttpHeader] | None = ...,
         gateway: _builtins.str = ...,
+        sidecar: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "headers", b"headers", "method", b"method", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "headers", b"headers", "method", b"method", "sidecar", b"sidecar", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
