@@ -4,96 +4,22 @@ declared is refused here; `test_on_demand.py` has what is looked for."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
-from controlplane.proxy import EnvoyProcess
 from tests.conditions import eventually
-from tests.envoys import Traffic, config_dump, running_envoy
-from tests.meshes import Mesh, config, documents, running_mesh
-from tests.ports import reserve_port
-from tests.shop import Upstream, running_upstream
+from tests.envoys import Traffic, config_dump
+from tests.sidecars import Pair, running_pair
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("sidecars")]
 
 
-@dataclass
-class Pair:
-    """checkout and payment, each with a sidecar; cart, which has none."""
-
-    mesh: Mesh
-    checkout: EnvoyProcess
-    payment: Upstream
-    cart: Upstream
-    inbound: int
-    outbound: int
-    tcp: int
-    proxies: int = 2
-
-    async def call(self, host: str, path: str = "/") -> tuple[int, str]:
-        """What checkout's application gets when it calls `host` through its proxy."""
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session,
-            session.get(f"http://{host}{path}", proxy=f"http://127.0.0.1:{self.outbound}") as response,
-        ):
-            return response.status, await response.text()
-
-    async def apply(self, *texts: str) -> None:
-        await self.mesh.apply(documents(*texts))
-        await self.mesh.in_sync(proxies=self.proxies)
-
-    def sidecar(self, *dependencies: str) -> str:
-        return sidecar("checkout", self._own, 9, self.outbound, *dependencies)
-
-    _own: int = 0
-
-
-def sidecar(name: str, inbound: int, application: int, outbound: int, *dependencies: str) -> str:
-    return f"""
-apiVersion: apg.mesh/v1
-kind: Sidecar
-metadata: {{name: {name}}}
-spec:
-  inbound: {{address: 127.0.0.1, port: {inbound}, application: {application}}}
-  outbound: {{port: {outbound}, undeclared: Refuse}}
-  dependencies: [{", ".join(dependencies)}]
-"""
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    folder = tmp_path_factory.mktemp("pair")
-    with (
-        reserve_port() as inbound,
-        reserve_port() as own,
-        reserve_port() as outbound,
-        reserve_port() as unused,
-        reserve_port() as tcp,
-    ):
-        async with (
-            running_mesh(config(folder)) as mesh,
-            running_upstream("payment") as payment,
-            running_upstream("cart") as cart,
-        ):
-            for name in ("checkout", "payment", "cart"):
-                await mesh.add_service(name)
-            await mesh.add_endpoint("payment", inbound, "v1")
-            await mesh.add_endpoint("cart", cart.port, "v1")
-            await mesh.apply(sidecar("payment", inbound, payment.port, unused))
-            await mesh.apply(sidecar("checkout", own, 9, outbound, "{name: payment}"))
-            async with (
-                running_envoy(
-                    mesh.xds_port, "sidecar/default/checkout", log_path=folder / "checkout.log", node_id="checkout"
-                ) as envoy,
-                running_envoy(
-                    mesh.xds_port, "sidecar/default/payment", log_path=folder / "payment.log", node_id="payment"
-                ),
-            ):
-                await mesh.in_sync(proxies=2)
-                yield Pair(mesh, envoy, payment, cart, inbound, outbound, tcp, _own=own)
+    async with running_pair(tmp_path_factory.mktemp("pair")) as made:
+        yield made
 
 
 async def test_a_call_goes_by_name_through_both_sidecars(pair: Pair) -> None:
