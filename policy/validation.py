@@ -26,6 +26,7 @@ from policy.listener_checks import (
     shared_ports,
     stream_findings,
 )
+from policy.mutual_tls_checks import mutual_tls_findings
 from policy.policy_targets import policy_findings
 from policy.problems import listed, nearest
 from policy.protocol_checks import protocol_findings
@@ -88,6 +89,7 @@ def validate(
         shared_ports(known.values()),
         cache_findings(documents),
         protocol_findings(mesh, documents),
+        mutual_tls_findings(mesh, documents, identities),
         chain.from_iterable(fault.findings_at(now) for fault in documents.all(FaultPolicy) if now is not None),
     )
     found: list[Problem] = []

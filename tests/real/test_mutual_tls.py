@@ -13,8 +13,8 @@ import pytest_asyncio
 from protos.apg.admin.v1 import admin_pb2 as pb
 from tests.certificates import Authority
 from tests.conditions import eventually
-from tests.envoys import running_envoy
-from tests.meshes import DEADLINE, Mesh, config, documents, running_mesh
+from tests.envoys import Traffic, running_envoy
+from tests.meshes import DEADLINE, Mesh, config, documents, gateway, route, running_mesh
 from tests.ports import reserve_port
 from tests.shop import policy, running_upstream
 
@@ -28,21 +28,27 @@ class Three:
     """checkout and cart call payment, each by its own sidecar; all have certificates of one authority."""
 
     mesh: Mesh
+    authority: Authority
+    certificates: Path
     inbound: int
     outbound: dict[str, int]
 
     async def apply(self, *texts: str) -> None:
         """Applies policies in place of those that there were."""
+        await self.remove()
+        await self.mesh.apply(documents(*texts))
+        await self.mesh.in_sync(proxies=3)
+
+    async def remove(self, *kinds: str) -> None:
+        """Deletes all policies, and documents of these kinds."""
         listed = await self.mesh.api.List(pb.ListRequest(), timeout=DEADLINE)
         old = [
             pb.DocumentKey(kind=document.kind, namespace=document.namespace, name=document.name)
             for document in listed.documents
-            if document.kind.endswith("Policy")
+            if document.kind.endswith("Policy") or document.kind in kinds
         ]
         if old:
             await self.mesh.api.Delete(pb.DeleteRequest(documents=old), timeout=DEADLINE)
-        await self.mesh.apply(documents(*texts))
-        await self.mesh.in_sync(proxies=3)
 
     async def call(self, caller: str) -> int:
         """What `caller` gets from payment."""
@@ -126,7 +132,7 @@ async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Three
                 running_envoy(mesh.xds_port, "sidecar/default/payment", log_path=folder / "c.log", node_id="payment"),
             ):
                 await mesh.in_sync(proxies=3)
-                yield Three(mesh, inbound, {"checkout": one, "cart": other})
+                yield Three(mesh, authority, certificates, inbound, {"checkout": one, "cart": other})
 
 
 async def test_without_a_policy_calls_are_plain(three: Three) -> None:
@@ -141,6 +147,58 @@ async def test_strict_takes_nothing_but_certificates(three: Three) -> None:
 async def test_permissive_takes_both(three: Three) -> None:
     await three.apply(policy("AuthenticationPolicy", "mutualTls: {mode: Permissive}", target=PAYMENT))
     await three.becomes(checkout=200, cart=200, directly=200)
+
+
+async def test_callers_that_have_certificates_notice_nothing_of_a_change(three: Three) -> None:
+    """Plain to permissive to strict and back, while both call and nobody has to wait."""
+    none: tuple[str, ...] = ()
+    modes = [(_mutual(mode),) for mode in ("Permissive", "Strict", "Permissive")]
+    async with (
+        Traffic(f"http://127.0.0.1:{three.outbound['checkout']}/", headers={"host": "payment"}, rate=100) as one,
+        Traffic(f"http://127.0.0.1:{three.outbound['cart']}/", headers={"host": "payment"}, rate=100) as other,
+    ):
+        for texts in (none, *modes, none):
+            for traffic in (one, other):
+                done = traffic.totals.requests
+                await eventually(lambda traffic=traffic, done=done: traffic.totals.requests > done + 20)  # type: ignore[misc]
+            if texts:
+                await three.mesh.apply(documents(*texts))
+            else:
+                await three.remove()
+            await three.mesh.in_sync(proxies=3)
+        for totals in (await one.stop(), await other.stop()):
+            assert totals.failed == 0, totals
+            assert set(totals.statuses) == {200}
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("known", 200), ("unknown", 503)])
+async def test_a_gateway_calls_with_its_own_certificate(three: Three, tmp_path: Path, name: str, wanted: int) -> None:
+    with reserve_port() as port:
+        if name == "known":
+            install(three.authority, three.certificates, name)
+        texts = (gateway(port, name=name), route("payment", name=name, parent=name))
+        asked = pb.PlanRequest(documents=documents(*texts, _mutual("Strict")).encode())
+
+        async def warned() -> bool:  # once the new files were seen
+            planned = (await three.mesh.api.Plan(asked, timeout=DEADLINE)).plan
+            words = f"Gateway default/{name} call default/payment without a certificate: with Strict, they get 503"
+            assert any(words in warning for warning in planned.warnings) is (name == "unknown"), planned.warnings
+            return True
+
+        await eventually(warned)
+        await three.mesh.apply(documents(*texts, _mutual("Strict")))
+        log = tmp_path / "gateway.log"
+        async with running_envoy(three.mesh.xds_port, f"default/{name}", log_path=log, node_id=name):
+            await three.mesh.in_sync(proxies=4)
+            await three.becomes(checkout=200, cart=200, directly=None)
+            async with _session() as session, session.get(f"http://127.0.0.1:{port}/") as response:
+                assert response.status == wanted
+        await three.remove("Gateway", "HTTPRoute")
+        await three.mesh.in_sync(proxies=3)
+
+
+def _mutual(mode: str) -> str:
+    return policy("AuthenticationPolicy", f"mutualTls: {{mode: {mode}}}", target=PAYMENT)
 
 
 async def test_who_may_call_is_told_by_the_certificate(three: Three) -> None:
