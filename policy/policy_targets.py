@@ -16,10 +16,15 @@ from registry.mesh import Mesh
 from registry.model import DocumentKey, ServiceKey
 
 
-def policy_findings(mesh: Mesh, documents: Documents, backend_refs: BackendRefs) -> Iterator[Problem | str]:
-    """What is wrong with the attached policies of a mesh, and, as text, what is worth a look."""
-    targets = _Targets(mesh, documents)
-    for policy in documents.policies:
+class PolicyJudge:
+    """Judges one attached policy after the other."""
+
+    def __init__(self, mesh: Mesh, documents: Documents, backend_refs: BackendRefs) -> None:
+        self._targets = _Targets(mesh, documents)
+        self._backend_refs = backend_refs
+
+    def findings(self, policy: AttachedPolicy) -> Iterator[Problem | str]:
+        """What is wrong with `policy`, and, as text, what is worth a look."""
         seen: set[Target] = set()
         for index, target in enumerate(policy.targets()):
             where = f"spec.targetRefs[{index}]"
@@ -31,10 +36,14 @@ def policy_findings(mesh: Mesh, documents: Documents, backend_refs: BackendRefs)
                     str(policy.key), f"{where}.kind", f"{target.kind}, which {policy.KIND} does not fit", want
                 )
             else:
-                yield from targets.findings(policy, target, where)
+                yield from self._targets.findings(policy, target, where)
             seen.add(target)
         yield from policy.findings()
-        yield from backend_refs.findings_of_policy(policy)
+        yield from self._backend_refs.findings_of_policy(policy)
+
+
+def disagreements(documents: Documents) -> Iterator[Problem | str]:
+    """What is wrong with the attached policies of a mesh taken together, and, as text, what is worth a look."""
     for kind in POLICY_KINDS:
         yield from kind.disagreements(documents.all(kind))
     for conflict in documents.attachments.conflicts:

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from policy.documents import Documents
 from policy.errors import Problem
+from policy.kinds import ROUTE_KINDS
 from policy.reach import naming, reach
 from policy.route import Route
 from registry.mesh import Mesh
@@ -15,13 +16,15 @@ from registry.model import DocumentKey, ItemKey, ServiceKey
 
 Finding: TypeAlias = Problem | str
 
+_KIND_ORDER = {kind.KIND: index for index, kind in enumerate(ROUTE_KINDS)}
+
 
 class RouteFindings:
     """The findings of the routes of the mesh that was judged last."""
 
     def __init__(self) -> None:
         self._last: tuple[Mesh, Documents] | None = None
-        self._found: dict[DocumentKey, tuple[Finding, ...]] = {}
+        self._found: dict[DocumentKey, tuple[Finding, ...]] = {}  # of the routes of which there is anything to say
         self._fresh: set[DocumentKey] = set()
 
     def of(
@@ -40,18 +43,17 @@ class RouteFindings:
         fresh |= naming(documents, services) if services else set()
         self._last = None  # if this fails half-way, nothing of it is built upon
         if stale is None:
-            self._found = {route.key: tuple(judge(route)) for route in documents.routes}
+            self._found = {route.key: found for route in documents.routes if (found := tuple(judge(route)))}
         else:
             for key in stale | self._fresh | fresh:
                 route = documents.find(key)
-                if isinstance(route, Route):
-                    self._found[key] = tuple(judge(route))
-                else:
-                    self._found.pop(key, None)
+                self._found.pop(key, None)
+                if isinstance(route, Route) and (found := tuple(judge(route))):
+                    self._found[key] = found
         self._fresh = fresh
         self._last = (mesh, documents)
-        for route in documents.routes:
-            yield from self._found[route.key]
+        for key in sorted(self._found, key=lambda key: (_KIND_ORDER[key.kind], key)):
+            yield from self._found[key]
 
     def _stale(self, mesh: Mesh, documents: Documents) -> set[DocumentKey] | None:
         """The routes whose findings may be others than they were; None: all."""

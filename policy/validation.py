@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 
@@ -27,7 +27,8 @@ from policy.listener_checks import (
     stream_findings,
 )
 from policy.mutual_tls_checks import mutual_tls_findings
-from policy.policy_targets import policy_findings
+from policy.policy_findings import PolicyFindings
+from policy.policy_targets import PolicyJudge, disagreements
 from policy.problems import listed, nearest
 from policy.protocol_checks import protocol_findings
 from policy.route import Route
@@ -45,13 +46,21 @@ class Findings:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What is remembered from one judgement to the next."""
+
+    routes: RouteFindings = field(default_factory=RouteFindings)
+    policies: PolicyFindings = field(default_factory=PolicyFindings)
+
+
 def validate(
     mesh: Mesh,
     *,
     changed: Collection[ItemKey] | None = None,
     identities: Identities | None = None,
     now: datetime | None = None,
-    memory: RouteFindings | None = None,
+    memory: Memory | None = None,
 ) -> Findings:
     """Judges the whole mesh.
 
@@ -67,6 +76,8 @@ def validate(
     identities = identities or NoIdentities()
     known = {(gateway.key.namespace, gateway.key.name): gateway for gateway in documents.all(Gateway)}
     backend_refs = BackendRefs(mesh, documents.grants, changed=changed)
+    of_policy = PolicyJudge(mesh, documents, backend_refs).findings
+    remembered = memory or _LAST
 
     def of_route(route: Route) -> Iterator[Problem | str]:
         idle = _idle_rules(route) if isinstance(route, HTTPRoute | GRPCRoute) else ()
@@ -75,7 +86,7 @@ def validate(
     findings: Iterator[Problem | str] = chain(
         chain.from_iterable(map(of_route, documents.routes))
         if changed is None
-        else (memory or _ROUTE_FINDINGS).of(registered, documents, changed=changed, judge=of_route),
+        else remembered.routes.of(registered, documents, changed=changed, judge=of_route),
         chain.from_iterable(
             chain(_sidecar(registered, sidecar), backend_refs.findings(sidecar)) for sidecar in documents.all(Sidecar)
         ),
@@ -85,7 +96,10 @@ def validate(
         authority_findings(documents, identities, changed),
         external_findings(registered, documents.all(ExternalService)),
         stream_findings(documents),
-        policy_findings(mesh, documents, backend_refs),
+        chain.from_iterable(map(of_policy, documents.policies))
+        if changed is None
+        else remembered.policies.of(registered, documents, changed=changed, judge=of_policy),
+        disagreements(documents),
         shared_ports(known.values()),
         cache_findings(documents),
         protocol_findings(mesh, documents),
@@ -102,7 +116,7 @@ def validate(
     return Findings(tuple(found), tuple(warnings))
 
 
-_ROUTE_FINDINGS = RouteFindings()
+_LAST = Memory()
 """Of the mesh that was judged last, whoever asked."""
 
 

@@ -11,8 +11,7 @@ from policy.analysis.routes import open_paths, shadowed, splits
 from policy.analysis.served import Served
 from policy.documents import Documents
 from policy.identities import Identities, NoIdentities
-from policy.route_findings import RouteFindings
-from policy.validation import validate
+from policy.validation import Memory, validate
 from registry.mesh import Mesh
 
 _CHECKS = (shadowed, splits, open_paths, idle_policies, empty_listeners, unrouted_services)
@@ -56,7 +55,7 @@ def new_findings(before: Mesh, after: Mesh, *, identities: Identities) -> tuple[
 
 def _validated(mesh: Mesh, identities: Identities, now: datetime | None) -> Iterator[Finding]:
     """What validation finds. A standing mesh may have become wrong: a certificate or a service may be gone."""
-    judged = validate(mesh, changed=(), identities=identities, now=now, memory=RouteFindings())
+    judged = validate(mesh, changed=(), identities=identities, now=now, memory=Memory())
     for problem in judged.problems:
         words = f"got {problem.got}, want {problem.want}"
         yield Finding(Severity.ERROR, "invalid", problem.document, problem.path, words, "apply what it wants")

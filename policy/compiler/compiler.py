@@ -287,7 +287,10 @@ class Compiler:
         # Of a sidecar, whose hosts may come on demand, they are never the identical ones.
         if known is not None and known[0] is hosts:
             return known[1]
-        origins = _distinct(origin, *(word for host in hosts for word in host.origins))
+        if known is not None and _same_documents(known[0], hosts):
+            origins = known[1].origin
+        else:
+            origins = _distinct(origin, *(word for host in hosts for word in host.origins))
         made = encoded_routes(name, hosts, on_demand=on_demand, origin=origins)
         # The same content is the same resource, so that what was compiled lately is found to be known.
         resource = self._resources.setdefault(("routes", name, made.version, origins), made)
@@ -352,6 +355,13 @@ def _reaches(found: Reach, called: set[ServiceKey], sidecar: Sidecar, asked: Ite
             if dependency.namespace == service.namespace and f"{dependency.name}-".startswith(f"{service.name}-"):
                 return True
     return False
+
+
+def _same_documents(before: tuple[RoutedHost, ...], after: tuple[RoutedHost, ...]) -> bool:
+    """Whether all hosts come from the documents, in the order, that they came from before."""
+    return len(before) == len(after) and all(
+        one is other or one.origins == other.origins for one, other in zip(before, after, strict=True)
+    )
 
 
 def _distinct(*words: str) -> tuple[str, ...]:

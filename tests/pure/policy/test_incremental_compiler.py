@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from policy.compiler.compiler import Compiler
 from policy.identities import CertificateChain, Identity, TrustBundle
 from policy.reading import read_documents
-from policy.route_findings import RouteFindings
-from policy.validation import validate
+from policy.validation import Memory, validate
 from registry.mesh import Mesh
 from registry.model import (
     Change,
@@ -170,7 +169,7 @@ def content(snapshots: Mapping[str, Snapshot]) -> dict[str, Any]:
 @given(steps=STEPS)
 def test_after_any_changes_it_compiles_to_what_a_new_compiler_makes_of_it(steps: list[tuple[str, Item]]) -> None:
     certificates = Certificates()
-    compiler, memory = Compiler(certificates), RouteFindings()
+    compiler, memory = Compiler(certificates), Memory()
     start = [document("Gateway", "edge", {"listeners": [{"name": "any", "protocol": "HTTP", "port": 8080}]})]
     first: list[Item] = [*start, *(Service("default", name) for name in NAMES)]
     meshes = [Mesh().after([Change(None, item) for item in first])]
@@ -188,7 +187,7 @@ def test_after_any_changes_it_compiles_to_what_a_new_compiler_makes_of_it(steps:
         compiled = compiler.compile(meshes[-1])
         assert content(compiled) == content(Compiler(certificates).compile(meshes[-1]))
         judged = validate(meshes[-1], changed={item.key}, memory=memory)
-        assert judged == validate(meshes[-1], changed={item.key}, memory=RouteFindings())
+        assert judged == validate(meshes[-1], changed={item.key}, memory=Memory())
         for group, snapshot in compiled.items():
             assert snapshot.same_as(Snapshot.of(all_of(snapshot))), group
 
@@ -264,7 +263,7 @@ MOVING: list[Item] = [
     )
 )
 def test_so_it_does_with_all_kinds_that_the_docs_show(steps: list[tuple[bool, Item]]) -> None:
-    compiler, memory = Compiler(), RouteFindings()
+    compiler, memory = Compiler(), Memory()
     now = mesh_of_examples()
     compiler.compile(now)
     for put, item in steps:
@@ -273,4 +272,4 @@ def test_so_it_does_with_all_kinds_that_the_docs_show(steps: list[tuple[bool, It
             now = now.after([Change(before, after)])
             assert content(compiler.compile(now)) == content(Compiler().compile(now))
             judged = validate(now, changed={item.key}, memory=memory)
-            assert judged == validate(now, changed={item.key}, memory=RouteFindings())
+            assert judged == validate(now, changed={item.key}, memory=Memory())
