@@ -25,7 +25,7 @@ class Group:
         self._parts: dict[Hashable, tuple[Resource, ...]] = {}  # but for backends and secrets
         self._secrets: dict[str, tuple[Resource, ...]] = {}
         self._by_backend: dict[Backend, tuple[Resource, ...]] = {}
-        self._backends: dict[ServiceKey, set[Backend]] = {}
+        self._backends: dict[ServiceKey, tuple[Backend, ...]] = {}  # few of each: a set would be larger
         self._secret_users: dict[ResourceKey, Resource] = {}
         self._put: dict[ResourceKey, Resource] = {}
         self._removed: dict[ResourceKey, None] = {}
@@ -43,16 +43,17 @@ class Group:
 
     def put_backend(self, backend: Backend, resources: Iterable[Resource]) -> None:
         """The backend's resources from now on."""
-        self._backends.setdefault(backend.service, set()).add(backend)
+        siblings = self._backends.get(backend.service, ())
+        if backend not in siblings:
+            self._backends[backend.service] = (*siblings, backend)
         self._put_in(self._by_backend, backend, tuple(resources))
 
     def drop_backend(self, backend: Backend) -> None:
         """The backend is not served any more."""
         self._gone(self._by_backend.pop(backend))
-        siblings = self._backends[backend.service]
-        siblings.discard(backend)
-        if not siblings:
-            del self._backends[backend.service]
+        siblings = tuple(other for other in self._backends.pop(backend.service) if other != backend)
+        if siblings:
+            self._backends[backend.service] = siblings
 
     def put(self, part: Hashable, resources: Iterable[Resource]) -> None:
         """The resources of any other part from now on."""
