@@ -63,7 +63,7 @@ def _one(value: Labels) -> Labels:
 def service(row: Mapping[str, Any]) -> Service:
     return Service(
         namespace=sys.intern(row["namespace"]),
-        name=row["name"],
+        name=sys.intern(row["name"]),
         port=row["port"],
         protocol=Protocol(row["protocol"]),
         labels=_one(labels(row["labels"])),
