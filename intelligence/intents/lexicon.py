@@ -55,7 +55,7 @@ class Lexicon:
         for candidates in self._by_first.values():
             candidates.sort(key=lambda item: -len(item[0]))
         self._words = {word for candidates in self._by_first.values() for phrase, _ in candidates for word in phrase}
-        self._near: dict[str, set[str]] | None = None
+        self._near: dict[str, tuple[str, ...]] | None = None
 
     def __contains__(self, word: str) -> bool:
         return word in self._by_first
@@ -116,7 +116,7 @@ class Lexicon:
         meanings = {(entry.mask, entry.silent) for known in nearest if (entry := self.find([known], 0)) is not None}
         return min(nearest) if len(meanings) == 1 else None
 
-    def _near_words(self) -> dict[str, set[str]]:
+    def _near_words(self) -> dict[str, tuple[str, ...]]:
         """Words without one or two of their letters, to the words: a misspelling shares such a form with what it was to
         be (the symmetric-delete index of spelling correction)."""
         if self._near is None:
@@ -124,8 +124,10 @@ class Lexicon:
             for word in self._words:
                 if len(word) >= _SHORTEST_REPAIRED and word.isalpha():
                     errors = 2 if len(word) >= _TWO_ERRORS_FROM - 1 else 1
+                    alone = (word,)  # of one word, as most are: one tuple for all its forms
                     for short in _shortened(word, errors):
-                        self._near.setdefault(short, set()).add(word)
+                        known = self._near.get(short)
+                        self._near[short] = alone if known is None else (*known, word)
         return self._near
 
 
