@@ -46,8 +46,8 @@ _WeightedClusterClusterWeight = unchecked(WeightedClusterClusterWeight)
 
 @dataclass(frozen=True, slots=True)
 class _EncodedRoute:
-    """precedence: what it sorts by among its host's. framed: the field of a VirtualHost. references: without repetition,
-    as a tuple, because a set of one has five times its size."""
+    """precedence: what it sorts by among its host's. framed: the field of a VirtualHost. references: each once; a tuple,
+    because a set of one has five times its size."""
 
     precedence: tuple[object, ...]
     framed: bytes
