@@ -82,7 +82,9 @@ def endpoint(row: Mapping[str, Any]) -> Endpoint:
 
 
 def document(row: Mapping[str, Any]) -> Document:
-    return Document(kind=row["kind"], namespace=row["namespace"], name=row["name"], body=row["body"])
+    return Document(
+        kind=sys.intern(row["kind"]), namespace=sys.intern(row["namespace"]), name=row["name"], body=row["body"]
+    )
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Item]] = {
