@@ -40,6 +40,10 @@ from policy.compiler import jwt
 from policy.compiler.geography import COUNTRY_HEADER
 from policy.compiler.inputs import HttpListener, RoutedRule
 from policy.http_route import HTTPHeaderMatch, HTTPPathMatch
+from xds.messages import unchecked
+
+_Rbac = unchecked(Rbac)
+_Rules = unchecked(Rules)
 
 
 class Asked(NamedTuple):
@@ -98,17 +102,17 @@ def _asked(rule: RoutedRule, action: str) -> Asked | None:
 def _closed(action: str) -> Rbac:
     """Lets nothing pass, should a route ask for the filter and not say how it decides."""
     made = _filter(action)
-    made.rules = Rules(action=RbacAction.ALLOW)
+    made.rules = _Rules(action=RbacAction.ALLOW)
     return made
 
 
 def _filter(action: str) -> Rbac:
     name = action.lower()
-    return Rbac(rules_stat_prefix=name, shadow_rules_stat_prefix=f"audit_{name}", track_per_rule_stats=True)
+    return _Rbac(rules_stat_prefix=name, shadow_rules_stat_prefix=f"audit_{name}", track_per_rule_stats=True)
 
 
 def _rules(action: str, policies: Iterable[AuthorizationPolicy]) -> Rules:
-    return Rules(
+    return _Rules(
         action=RbacAction.DENY if action == "Deny" else RbacAction.ALLOW,
         policies={
             f"{policy.key.namespace}/{policy.key.name}/{rule.name or index}": _policy(rule)

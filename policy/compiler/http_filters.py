@@ -38,6 +38,7 @@ from policy.compiler import (
 )
 from policy.compiler.inputs import Need, RoutedHost, RoutedRule
 from xds.encoder import pack
+from xds.messages import unchecked
 
 
 class Place(enum.IntEnum):
@@ -227,6 +228,7 @@ HTTP_FILTERS: tuple[HttpFilter, ...] = tuple(sorted(_TABLE, key=lambda row: (row
 """All filters, in the order of the chain. The router, which ends it, is not among them."""
 
 _BY_NAME = {row.name: row for row in HTTP_FILTERS}
+_EnvoyHttpFilter = unchecked(EnvoyHttpFilter)
 
 
 def asked(rule: RoutedRule) -> tuple[tuple[str, Hashable], ...]:
@@ -246,7 +248,7 @@ def chain(asked_of: Iterable[tuple[str, tuple[Hashable, ...]]]) -> list[EnvoyHtt
     """The filters of a chain whose rules ask `asked_of` them (`HttpListener.asked`)."""
     values = dict(asked_of)
     return [
-        EnvoyHttpFilter(name=row.name, typed_config=pack(row.in_chain(values.get(row.name, ()))), disabled=True)
+        _EnvoyHttpFilter(name=row.name, typed_config=pack(row.in_chain(values.get(row.name, ()))), disabled=True)
         for row in HTTP_FILTERS
         if row.constant or row.name in values
     ]

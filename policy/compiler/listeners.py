@@ -29,6 +29,7 @@ from policy.compiler.inputs import BoundPort, HttpListener, StreamListener
 from policy.compiler.sources import ads
 from policy.compiler.streams import tcp_proxy
 from xds.encoder import pack
+from xds.messages import unchecked
 
 _HTTP = "envoy.filters.network.http_connection_manager"
 _TCP = "envoy.filters.network.tcp_proxy"
@@ -36,11 +37,20 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  # a gateway that names no address is mea
 _HEADERS_TIMEOUT = timedelta(seconds=10)
 _IDLE_TIMEOUT = timedelta(hours=1)
 
+_Filter = unchecked(Filter)
+_FilterChain = unchecked(FilterChain)
+_HttpConnectionManager = unchecked(HttpConnectionManager)
+_HttpFilter = unchecked(HttpFilter)
+_Listener = unchecked(Listener)
+_ListenerFilter = unchecked(ListenerFilter)
+_Rds = unchecked(Rds)
+_Router = unchecked(Router)
+
 
 def listener(bound: BoundPort) -> Listener:
     """The listener of one port, with a filter chain for each of what it serves."""
     first, *others = [_address(address, bound.port) for address in bound.addresses or (_ANY_ADDRESS,)]
-    return Listener(
+    return _Listener(
         name=bound.name,
         address=first,
         additional_addresses=[AdditionalAddress(address=other) for other in others],
@@ -50,11 +60,11 @@ def listener(bound: BoundPort) -> Listener:
 
 
 def _server_name_reader() -> ListenerFilter:
-    return ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack(TlsInspector()))
+    return _ListenerFilter(name="envoy.filters.listener.tls_inspector", typed_config=pack(TlsInspector()))
 
 
 def _filter_chain(chain: HttpListener | StreamListener, *, beside_plain: bool) -> FilterChain:
-    made = FilterChain(name=chain.name, filters=[_network_filter(chain)])
+    made = _FilterChain(name=chain.name, filters=[_network_filter(chain)])
     if chain.certificates and beside_plain:
         made.name = f"{chain.name}/tls"
         made.filter_chain_match = FilterChainMatch(transport_protocol="tls")
@@ -69,22 +79,22 @@ def _filter_chain(chain: HttpListener | StreamListener, *, beside_plain: bool) -
 def _network_filter(chain: HttpListener | StreamListener) -> Filter:
     match chain:
         case HttpListener():
-            return Filter(name=_HTTP, typed_config=pack(_connection_manager(chain)))
+            return _Filter(name=_HTTP, typed_config=pack(_connection_manager(chain)))
         case StreamListener():
-            return Filter(name=_TCP, typed_config=pack(tcp_proxy(chain)))
+            return _Filter(name=_TCP, typed_config=pack(tcp_proxy(chain)))
 
 
 def _connection_manager(served: HttpListener) -> HttpConnectionManager:
     """Paths are normalised before they are matched, or "/public/../admin" would meet the rules of "/public" (Envoy,
     "Configuring Envoy as an edge proxy")."""
     escaped = HttpConnectionManagerPathWithEscapedSlashesAction
-    manager = HttpConnectionManager(
+    manager = _HttpConnectionManager(
         stat_prefix=served.name,
-        rds=Rds(config_source=ads(), route_config_name=served.name),
+        rds=_Rds(config_source=ads(), route_config_name=served.name),
         http_filters=[
             *(waiting.filters() if served.on_demand else ()),
             *chain(served.asked),
-            HttpFilter(name="envoy.filters.http.router", typed_config=pack(Router())),
+            _HttpFilter(name="envoy.filters.http.router", typed_config=pack(_Router())),
         ],
         common_http_protocol_options=HttpProtocolOptions(idle_timeout=_IDLE_TIMEOUT),
         request_headers_timeout=_HEADERS_TIMEOUT,

@@ -39,6 +39,7 @@ _NO_BACKEND = "no backend: every backendRef of this rule has weight 0, or there 
 
 _Route = unchecked(Route)
 _RouteAction = unchecked(RouteAction)
+_RouteConfiguration = unchecked(RouteConfiguration)
 _VirtualHost = unchecked(VirtualHost)
 _WeightedCluster = unchecked(WeightedCluster)
 _WeightedClusterClusterWeight = unchecked(WeightedClusterClusterWeight)
@@ -46,8 +47,8 @@ _WeightedClusterClusterWeight = unchecked(WeightedClusterClusterWeight)
 
 @dataclass(frozen=True, slots=True)
 class _EncodedRoute:
-    """precedence: what it sorts by among its host's. framed: the field of a VirtualHost. references: each once; a tuple,
-    because a set of one has five times its size."""
+    """precedence: what it sorts by among its host's. framed: the field of a VirtualHost. references: each once, as a
+    tuple: a set of one has five times its size."""
 
     precedence: tuple[object, ...]
     framed: bytes
@@ -71,7 +72,7 @@ def encoded_routes(
     It is joined from hosts, and they from rules, that are encoded once for as long as they stay as they are: of
     thousands of routes only the changed one is made anew.
     """
-    head = encode(RouteConfiguration(name=name, vhds=Vhds(config_source=ads()) if on_demand else None))
+    head = encode(_RouteConfiguration(name=name, vhds=Vhds(config_source=ads()) if on_demand else None))
     encoded = [_host(host) for host in hosts]
     return Resource.joined(
         ROUTE,
