@@ -162,7 +162,7 @@ class Sentences:
             sentence,
             understanding,
             plan=plan,
-            risk=risk_of(orders, plan.changes, mesh) if plan.changes else NO_RISK,
+            risk=risk_of(orders, plan.changes, mesh, dangers=written.dangers) if plan.changes else NO_RISK,
             needs=(*understanding.needs, *written.needs),
             refusal="; ".join(written.unsupported),
             notes=(*written.notes, *self._questions.standing(plan.changes)),
@@ -181,7 +181,7 @@ class Sentences:
                 changes = await self._operations.plan_restoring(number)
                 return Written(changes, (f"documents as of revision {number}",))
             case _:
-                return write(orders, mesh, now=self._now())
+                return write(orders, mesh, now=self._now(), identities=self._operations.identities)
 
     async def _last_with_documents(self) -> int:
         """The newest revision that changed documents."""

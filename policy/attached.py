@@ -14,6 +14,8 @@ from policy.shapes import LIST, BaseDocument, ObjectName, Port, Shape
 POLICY_API = "apg.mesh/v1"
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 
+MAX_TARGETS = 16
+
 TargetKind: TypeAlias = Literal["Gateway", "HTTPRoute", "GRPCRoute", "TCPRoute", "TLSRoute", "Service"]
 
 
@@ -59,7 +61,7 @@ class BackendReference(Protocol):
 class AttachedSpec(Shape):
     """What the specs of all attached policies have."""
 
-    target_refs: Annotated[tuple[TargetRef, ...], LIST, Field(min_length=1, max_length=16)]
+    target_refs: Annotated[tuple[TargetRef, ...], LIST, Field(min_length=1, max_length=MAX_TARGETS)]
 
 
 class AttachedPolicy(BaseDocument):

@@ -6,11 +6,17 @@ behind the interface (files for now, an authority later) is not known here; `pol
 
 from __future__ import annotations
 
+import binascii
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 _CERTIFICATE = "certificate/"
 _TRUST = "trust/"
+_FIRST = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_SPIFFE = re.compile(rb"\x86(?:\x81([\x80-\xff])|([\x00-\x7f]))spiffe://")
+"""A GeneralName of the choice uniformResourceIdentifier, [6] IA5String (RFC 5280, 4.2.1.6): its tag, its length in one
+or two bytes of DER, and the beginning of a SPIFFE ID. These have no other place in a certificate."""
 
 
 class Identity(NamedTuple):
@@ -37,6 +43,21 @@ class CertificateChain:
 
     chain: str
     key: str = field(repr=False)
+
+    @property
+    def spiffe_id(self) -> str | None:
+        """The SPIFFE ID of the identity's own certificate, its URI; None if it has none, or one of over 255 bytes."""
+        own = _FIRST.search(self.chain)
+        try:
+            der = binascii.a2b_base64(own[1]) if own else b""
+        except binascii.Error:
+            return None
+        found = _SPIFFE.search(der)
+        if found is None:
+            return None
+        start = found.end() - len(b"spiffe://")
+        uri = der[start : start + (found[1] or found[2])[0]]
+        return uri.decode("ascii", errors="replace")
 
 
 @dataclass(frozen=True, slots=True)

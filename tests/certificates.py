@@ -71,5 +71,14 @@ class Authority:
         (target / "ca.crt").write_bytes(self.certificate.read_bytes())
 
 
+def install_workload(authority: Authority, certificates: Path, name: str, uri: str) -> None:
+    """Puts a certificate with the SPIFFE ID `uri` where a control plane looks for that of `name`, and whom it trusts."""
+    target = certificates / "default" / name
+    target.mkdir(parents=True)
+    for source, place in zip(authority.issue(name, uri=uri), ("tls.crt", "tls.key"), strict=True):
+        (target / place).write_bytes(source.read_bytes())
+    authority.install_trust(certificates, f"default/{name}")
+
+
 def _openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from intelligence.intents.errors import IntentError, NotUnderstoodError, ParserUnavailableError
+from intelligence.intents.grammar import NAME
+from intelligence.intents.intents import Intent
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.parser import Parser
-from intelligence.intents.talk import Talk, answering, follow_up
+from intelligence.intents.talk import Talk, answering, answering_within, follow_up
 from intelligence.intents.understanding import Understanding
 
 _SILENCE = Talk()
@@ -37,11 +39,32 @@ async def understand(
         try:
             return await _by_first(answered, vocabulary, parsers, talk, progress), answered
         except IntentError:
-            pass  # no answer then, but something new
+            pass  # no answer at its end, then
+        within = await _answered_within(sentence, vocabulary, parsers, talk, progress)
+        if within is not None:
+            return within
+        # no answer then, but something new
     changed = follow_up(talk, sentence, vocabulary)
     if changed is not None:
         return changed, sentence
     return await _by_first(sentence, vocabulary, parsers, talk, progress), sentence
+
+
+async def _answered_within(
+    sentence: str, vocabulary: Vocabulary, parsers: Sequence[Parser], talk: Talk, progress: Callable[[str], None]
+) -> tuple[Understanding, str] | None:
+    """`sentence` as the answer to one part of a text of several; None unless there is just one part that it fits. Only
+    the embedded parser is asked so often."""
+    embedded = [parser for parser in parsers if parser.name == NAME]
+    found: dict[tuple[Intent, ...], tuple[Understanding, str]] = {}
+    for text in answering_within(talk, sentence) if embedded else ():
+        try:
+            understanding = await _by_first(text, vocabulary, embedded, talk, progress)
+        except IntentError:
+            continue
+        if not understanding.needs:
+            found.setdefault(understanding.intents, (understanding, text))
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 async def _by_first(

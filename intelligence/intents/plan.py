@@ -11,8 +11,9 @@ from intelligence.intents import intents as i
 from intelligence.intents.errors import AmbiguousError, UnsupportedError
 from intelligence.intents.intents import Intent
 from intelligence.intents.understanding import Need, Understanding
-from intelligence.intents.writing import requests, running, security, taking_off, traffic
+from intelligence.intents.writing import mutual_tls, requests, running, security, taking_off, traffic
 from intelligence.intents.writing.draft import Draft
+from policy.identities import Identities
 from registry.mesh import Mesh
 from registry.model import Change
 
@@ -31,6 +32,7 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
     i.Fault: requests.fault,
     i.RateLimit: requests.rate_limit,
     i.Compression: requests.compression,
+    i.MutualTls: mutual_tls.mutual_tls,
     i.RequireLogin: security.login,
     i.AccessRule: security.access,
     i.BlockSuspicious: security.block_suspicious,
@@ -48,32 +50,29 @@ _WRITERS: Mapping[type[Intent], Callable[[Any, Draft], None]] = {
 }
 """What writes each intent. Questions and the way back are not written: the control plane answers them."""
 
-MISSING: Mapping[type[Intent], str] = {
-    i.MutualTls: "setting for mutual TLS between sidecars",
-}
-"""Intents that nothing here can write, by what is missing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The changes that the intents come to (none, if all is so already), and what is to be said about them.
 
     needs, unsupported: what is asked back, and what nothing can do: then the changes are those of the other intents.
+    dangers: what makes the risk high, beyond what `risk` sees in the intents and the documents.
     """
 
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
     needs: tuple[Need, ...] = ()
     unsupported: tuple[str, ...] = ()
+    dangers: tuple[str, ...] = ()
 
 
-def write(intents: Sequence[Intent], mesh: Mesh, *, now: datetime) -> Written:
-    """What the intents, one after the other, make of the documents of `mesh`.
+def write(intents: Sequence[Intent], mesh: Mesh, *, now: datetime, identities: Identities | None = None) -> Written:
+    """What the intents, one after the other, make of the documents of `mesh`. identities: who has a certificate.
 
     Raises:
         IntentError: what is asked for cannot be.
     """
-    draft = Draft(mesh, now=now)
+    draft = Draft(mesh, now=now, identities=identities)
     needs: list[Need] = []
     unsupported: list[str] = []
     for intent in intents:
@@ -86,14 +85,13 @@ def write(intents: Sequence[Intent], mesh: Mesh, *, now: datetime) -> Written:
         except UnsupportedError as error:
             draft.mesh = before
             unsupported.append(str(error))
-    return Written(draft.changes(), tuple(draft.notes), tuple(needs), tuple(unsupported))
+    return Written(draft.changes(), tuple(draft.notes), tuple(needs), tuple(unsupported), tuple(draft.dangers))
 
 
 def _write(intent: Intent, draft: Draft) -> None:
     writer = _WRITERS.get(type(intent))
     if writer is None:
-        missing = MISSING.get(type(intent), "kind of document")
-        raise UnsupportedError(f"understood ({intent}), but there is no {missing} in this build; nothing was changed")
+        raise UnsupportedError(f"understood ({intent}), but nothing in this build does it; nothing was changed")
     writer(intent, draft)
 
 

@@ -62,11 +62,11 @@ class Risk:
     confirm: str = ""
 
 
-def risk_of(intents: Sequence[Intent], changes: Sequence[Change], mesh: Mesh) -> Risk:
-    """The risk of `changes` of `mesh`, which `intents` asked for."""
+def risk_of(intents: Sequence[Intent], changes: Sequence[Change], mesh: Mesh, *, dangers: Sequence[str] = ()) -> Risk:
+    """The risk of `changes` of `mesh`, which `intents` asked for. dangers: what their writers saw."""
     if not changes:
         return Risk(Grade.NONE, ())
-    high = [*_high(intents, changes)]
+    high = [*_high(intents, changes), *dangers]
     services = touched(intents, changes, mesh)
     if len(services) > MOST_SERVICES and not all(isinstance(intent, _LOOKING) for intent in intents):
         high.append(f"it touches {len(services)} services, more than {MOST_SERVICES}")

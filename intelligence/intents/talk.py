@@ -34,6 +34,9 @@ _FORGET = frozenset(
     ("never mind", "nevermind", "forget it", "cancel", "cancel that", "drop it", "no thanks", "abort", "stop", "no")
 )
 _PARSER = "embedded"
+_PARTS = re.compile(r"\s+(?=\d{1,2}[.)]\s)|(?<=[.;])\s+(?=\D)|\n+")
+"""Where one part of a text ends: before a number of a list, after a full stop, at the end of a line."""
+_MOST_PARTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,19 @@ def is_farewell(sentence: str) -> bool:
 def answering(talk: Talk, sentence: str) -> str | None:
     """The pending sentence with what was said now as its answer."""
     return f"{talk.pending.rstrip(' .?!')} {sentence}" if talk.pending else None
+
+
+def answering_within(talk: Talk, sentence: str) -> tuple[str, ...]:
+    """The pending text with what was said now as the answer to one of its parts: each of its items or sentences, in
+    turn; none where it has but one."""
+    parts = _PARTS.split(talk.pending)
+    if not 1 < len(parts) <= _MOST_PARTS:
+        return ()
+    said = sentence.strip(" .")
+    return tuple(
+        " ".join([*parts[:place], f"{parts[place].rstrip(' .;')} {said}.", *parts[place + 1 :]])
+        for place in range(len(parts))
+    )
 
 
 def follow_up(talk: Talk, sentence: str, vocabulary: Vocabulary) -> Understanding | None:

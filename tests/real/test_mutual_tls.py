@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from protos.apg.admin.v1 import admin_pb2 as pb
-from tests.certificates import Authority
+from tests.certificates import Authority, install_workload
 from tests.conditions import eventually
 from tests.envoys import Traffic, running_envoy
 from tests.meshes import DEADLINE, Mesh, config, documents, gateway, route, running_mesh
@@ -94,21 +94,12 @@ spec:
 """
 
 
-def install(authority: Authority, certificates: Path, name: str) -> None:
-    target = certificates / "default" / name
-    target.mkdir(parents=True)
-    cert, key = authority.issue(name, uri=f"spiffe://cluster.local/ns/default/sa/{name}")
-    (target / "tls.crt").write_bytes(cert.read_bytes())
-    (target / "tls.key").write_bytes(key.read_bytes())
-    authority.install_trust(certificates, f"default/{name}")
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def three(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Three]:
     folder = tmp_path_factory.mktemp("three")
     authority, certificates = Authority(folder), folder / "certificates"
     for name in ("checkout", "payment", "cart"):
-        install(authority, certificates, name)
+        install_workload(authority, certificates, name, f"spiffe://cluster.local/ns/default/sa/{name}")
     with (
         reserve_port() as inbound,
         reserve_port() as one,
@@ -175,7 +166,7 @@ async def test_callers_that_have_certificates_notice_nothing_of_a_change(three: 
 async def test_a_gateway_calls_with_its_own_certificate(three: Three, tmp_path: Path, name: str, wanted: int) -> None:
     with reserve_port() as port:
         if name == "known":
-            install(three.authority, three.certificates, name)
+            install_workload(three.authority, three.certificates, name, f"spiffe://cluster.local/ns/default/sa/{name}")
         texts = (gateway(port, name=name), route("payment", name=name, parent=name))
         asked = pb.PlanRequest(documents=documents(*texts, _mutual("Strict")).encode())
 

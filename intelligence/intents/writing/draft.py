@@ -9,10 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError, UnsupportedError
-from policy.attached import POLICY_API, AttachedPolicy
+from policy.attached import MAX_TARGETS, POLICY_API, AttachedPolicy
 from policy.backends import standing
 from policy.gateway import Gateway
 from policy.http_route import HTTPRoute, HTTPRouteRule
+from policy.identities import Identities, NoIdentities
 from policy.kinds import KINDS, gateways, http_routes, typed
 from policy.problems import problems
 from policy.shapes import MAX_NAME, BaseDocument
@@ -24,17 +25,24 @@ Ref = dict[str, Any]
 
 
 class Draft:
-    """The mesh as it would be, and notes for the person who asked."""
+    """The mesh as it would be, notes for the person who asked, and dangers that only its writer can see."""
 
-    def __init__(self, mesh: Mesh, *, now: datetime) -> None:
+    def __init__(self, mesh: Mesh, *, now: datetime, identities: Identities | None = None) -> None:
         self.now = now
+        self.identities = identities or NoIdentities()
         self._before = mesh
         self.mesh = mesh
         self.notes: list[str] = []
+        self.dangers: list[str] = []
 
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def danger(self, text: str) -> None:
+        """A reason for a high risk."""
+        if text not in self.dangers:
+            self.dangers.append(text)
 
     def put(self, document: BaseDocument) -> None:
         after = document.to_document()
@@ -140,8 +148,10 @@ class Draft:
         refs: dict[str, list[Ref]] = {}
         for key in [target] if target is not None else sorted(self.mesh.services):
             refs.setdefault(key.namespace, []).append({"kind": "Service", "name": key.name})
-        if any(len(found) > 16 for found in refs.values()):
-            raise UnsupportedError("more than 16 services at once: name those that you mean; nothing was changed")
+        if any(len(found) > MAX_TARGETS for found in refs.values()):
+            raise UnsupportedError(
+                f"more than {MAX_TARGETS} services at once: name those that you mean; nothing was changed"
+            )
         yield from sorted(refs.items())
 
     # --- attached policies ---

@@ -18,6 +18,9 @@ from intelligence.intents.intents import (
 )
 from intelligence.intents.writing.draft import Draft, Ref, name_of
 from policy.attached import POLICY_API, AttachedPolicy
+from policy.authentication_policy import MutualTls
+from policy.identities import Identity
+from registry.model import ServiceKey
 
 _PATTERNS = {Threat.SQL_INJECTION: "SQLInjection", Threat.PATH_TRAVERSAL: "PathTraversal"}
 
@@ -143,7 +146,7 @@ def _on(draft: Draft, namespace: str, refs: Sequence[Ref], action: str) -> list[
 def _rule(intent: AccessRule, draft: Draft) -> dict[str, Any]:
     rule: dict[str, Any] = {}
     if intent.services:
-        domain = intent.trust_domain or _trust_domain(draft)
+        domain = intent.trust_domain or _trust_domain(intent.services, draft)
         rule["principals"] = [f"spiffe://{domain}/ns/{key.namespace}/sa/{key.name}" for key in intent.services]
     if intent.countries:
         rule["countries"] = list(intent.countries)
@@ -157,9 +160,18 @@ def _rule(intent: AccessRule, draft: Draft) -> dict[str, Any]:
     return rule
 
 
-def _trust_domain(draft: Draft) -> str:
-    """The one that the mesh's policies speak of. Raises AmbiguousError: none, or several."""
-    found: set[str] = set()
+def _trust_domain(callers: Sequence[ServiceKey], draft: Draft) -> str:
+    """That of the callers' certificates, or the one that the mesh's policies speak of. Raises AmbiguousError: none, or
+    several."""
+    chains = [draft.identities.certificate(Identity(*key)) for key in callers]
+    shown = {chain.spiffe_id.split("/")[2] for chain in chains if chain is not None and chain.spiffe_id}
+    if len(shown) == 1:
+        return next(iter(shown))
+    found: set[str] = set(shown)
+    for document in draft.mesh.documents_of("AuthenticationPolicy"):
+        mutual = json.loads(document.body)["spec"].get("mutualTls")
+        if mutual is not None:
+            found.add(mutual.get("trustDomain", MutualTls().trust_domain))
     for document in draft.mesh.documents_of("AuthorizationPolicy"):
         for rule in json.loads(document.body)["spec"].get("rules", ()):
             found |= {principal.split("/")[2] for principal in rule.get("principals", ())}

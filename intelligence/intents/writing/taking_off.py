@@ -8,6 +8,7 @@ from intelligence.intents.said import whom
 from intelligence.intents.writing import traffic
 from intelligence.intents.writing.draft import Draft, namespace_of, service_refs
 from policy.attached import AttachedPolicy
+from policy.authentication_policy import AuthenticationPolicy
 from registry.model import ServiceKey
 
 _KINDS = {
@@ -45,7 +46,11 @@ def take_off(intent: TakeOff, draft: Draft) -> None:
     found: list[AttachedPolicy] = []
     for kind in kinds:
         draft.kind(kind)
-        found += [policy for policy in draft.policies_of(kind) if _is_about(policy, intent.target, draft)]
+        found += [
+            policy
+            for policy in draft.policies_of(kind)
+            if _is_about(policy, intent.target, draft) and not _is_of_connections(policy)
+        ]
     if not found:
         names = tuple(str(policy.key) for kind in kinds for policy in draft.policies_of(kind))
         raise UnknownNameError(f"{' or '.join(kinds)} on {whom(intent.target)} alone", "any", names)
@@ -71,6 +76,11 @@ def _take_part_off(intent: TakeOff, draft: Draft, kind: str, part: str) -> None:
         else:
             refs = spec["targetRefs"]
             draft.attach(kind, policy.key.namespace, refs, name=policy.key.name, spec={part: None})
+
+
+def _is_of_connections(policy: AttachedPolicy) -> bool:
+    """Whether it is about mutual TLS, which nobody means by a login."""
+    return isinstance(policy, AuthenticationPolicy) and policy.spec.mutual_tls is not None
 
 
 def _is_about(policy: AttachedPolicy, target: ServiceKey | None, draft: Draft) -> bool:
