@@ -28,6 +28,7 @@ from controlplane.certificates import FileIdentities
 from controlplane.config import Config
 from controlplane.errors import StartError
 from controlplane.events import Event, EventBus, Published
+from controlplane.membership import of_its_own_group
 from controlplane.metrics import Metrics
 from controlplane.metrics import application as metrics_application
 from controlplane.on_demand import OnDemand
@@ -165,6 +166,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         ads = Server(
             cache,
             fleet,
+            admit=of_its_own_group if config.xds_client_ca is not None and config.xds_groups == "own" else None,
             demand=on_demand.asked,
             beside=(*telemetry.handlers(), quotas.handler(), *((status,) if config.xds_status else ())),
             transport=Transport(config.xds_transport),

@@ -28,6 +28,7 @@ class Config:
     """How a control plane runs. Addresses are "HOST:PORT"; port 0 takes a free one.
 
     xds_plaintext: says in so many words that xDS may leave loopback without TLS.
+    xds_groups: of which groups a proxy may be: "own", those that its client certificate names; "any", what it says.
     xds_transport: what carries xDS: "http2", or "grpcio" for the reference at three times the CPU time.
     xds_max_age: after about so many seconds a proxy is sent elsewhere, so that replicas even out; 0 for never.
     xds_max_streams, xds_max_streams_per_node: how many streams there may be.
@@ -51,6 +52,7 @@ class Config:
     xds_tls_key: Path | None = None
     xds_client_ca: Path | None = None
     xds_plaintext: bool = False
+    xds_groups: str = "own"
     xds_status: bool = True
     xds_transport: str = "http2"
     xds_max_age: float = 1800.0
@@ -108,6 +110,8 @@ class Config:
             )
         if not 0 < self.ollama_timeout <= 600:
             raise ConfigError(f"ollama_timeout: got {self.ollama_timeout:g}, want seconds, 600 at most")
+        if self.xds_groups not in ("own", "any"):
+            raise ConfigError(f"xds_groups: got {self.xds_groups!r}, want own or any")
         if self.xds_transport not in ("http2", "grpcio"):
             raise ConfigError(f"xds_transport: got {self.xds_transport!r}, want http2 or grpcio")
         if self.xds_max_age < 0 or 0 < self.xds_max_age < 1:
@@ -147,6 +151,12 @@ class Config:
             raise ConfigError(
                 f"xds_address: got {self.xds_address}, which others can reach; want xds_tls_cert and xds_tls_key with "
                 "it (and xds_client_ca), or xds_plaintext = true where the network is trusted, or a loopback address"
+            )
+        is_open = not _is_loopback(self.xds_address) and self.xds_client_ca is None
+        if is_open and self.certificates is not None and self.xds_groups == "own":
+            raise ConfigError(
+                f"certificates: got a folder with xds_address {self.xds_address}, open to others: they would be "
+                'sent its keys; want xds_client_ca, or xds_groups = "any" where the network is trusted'
             )
 
 

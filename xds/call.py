@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 
-from xds.errors import LimitError, SilenceError, UnsupportedError, XdsError
+from xds.errors import DeniedError, LimitError, SilenceError, UnsupportedError, XdsError
 
 T = TypeVar("T")
 
@@ -29,6 +29,9 @@ class Context(Protocol):
     def peer(self) -> str:
         """Who called, as gRPC writes it: "ipv4:10.0.0.1:4711"."""
 
+    def auth_context(self) -> Mapping[str, Sequence[bytes]]:
+        """What the client's certificate says: `x509_common_name`, `x509_subject_alternative_name`; or nothing."""
+
 
 async def refuse(context: Context, error: XdsError) -> NoReturn:
     """Ends the call with the status and the words of `error`; does not return."""
@@ -38,6 +41,8 @@ async def refuse(context: Context, error: XdsError) -> NoReturn:
 
 def _code(error: XdsError) -> grpc.StatusCode:
     match error:
+        case DeniedError():
+            return grpc.StatusCode.PERMISSION_DENIED
         case LimitError():
             return grpc.StatusCode.RESOURCE_EXHAUSTED
         case SilenceError():

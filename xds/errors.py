@@ -5,6 +5,7 @@ XdsError
 ├── SnapshotError      resources that do not fit together
 ├── UnsupportedError   a request for what this server does not do (UNIMPLEMENTED)
 └── RequestError       a client that breaks the protocol; its stream ends with INVALID_ARGUMENT
+    ├── DeniedError    a client that may not be of the group that it says (PERMISSION_DENIED)
     ├── LimitError     a request for more than this server gives (RESOURCE_EXHAUSTED)
     └── SilenceError   a client that opens a stream and asks for nothing; its stream ends with DEADLINE_EXCEEDED
 """
@@ -26,6 +27,10 @@ class SnapshotError(XdsError):
 
 class RequestError(XdsError):
     """A request that breaks the xDS protocol, in words for the client's operator."""
+
+
+class DeniedError(RequestError):
+    """A client that may not be served what it asks for, being who it is. Says what it might be served."""
 
 
 class LimitError(RequestError):

@@ -17,7 +17,7 @@ from xds.flow import Flow, Gate
 from xds.listening import Listener, Tls, Transport, listener
 from xds.machine import HOLD_SECONDS
 from xds.resource_types import RESOURCE_TYPES, ResourceType
-from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, Demand, GroupOf, Variant, serve
+from xds.stream import DELTA, FIRST_REQUEST_SECONDS, SOTW, Admit, Demand, GroupOf, Variant, serve
 
 _LAST_PORT = 65_535
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -38,6 +38,8 @@ class Server:
 
     group_of: whose snapshot a node is served, by the node of its stream's first request. It may raise RequestError to
     turn a node away.
+    admit: is asked whether a client may be of the group that it says, by what its certificate says (see
+        `xds.call.Context.auth_context`); raises DeniedError to turn it away with PERMISSION_DENIED.
     demand: is told what a client asks for on demand before that is looked up, and of the clusters that a returning one
         has, so that it can publish what somebody asks for and no more (docs/xds.md). It must not block.
     first_request_seconds: how long a stream may be open without a request.
@@ -55,6 +57,7 @@ class Server:
         fleet: Fleet | None = None,
         *,
         group_of: GroupOf = node_cluster,
+        admit: Admit | None = None,
         demand: Demand | None = None,
         first_request_seconds: float = FIRST_REQUEST_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
@@ -65,6 +68,7 @@ class Server:
         self._cache = cache
         self._fleet = fleet if fleet is not None else Fleet()
         self._group_of = group_of
+        self._admit = admit
         self._demand = demand
         self._first_request_seconds = first_request_seconds
         self._hold_seconds = hold_seconds
@@ -158,6 +162,7 @@ class Server:
                 fleet=self._fleet,
                 gate=self._gate,
                 group_of=self._group_of,
+                admit=self._admit,
                 demand=self._demand,
                 first_request_seconds=self._first_request_seconds,
                 hold_seconds=self._hold_seconds,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeAlias, TypeVar
@@ -31,6 +31,7 @@ from xds.snapshot import Snapshot
 from xds.sotw import SotwMachine
 
 GroupOf: TypeAlias = Callable[[Node], str]
+Admit: TypeAlias = Callable[[Client, Mapping[str, Sequence[bytes]]], None]
 Demand: TypeAlias = Callable[[Client, ResourceType, Collection[str]], None]
 RequestT = TypeVar("RequestT", DiscoveryRequest, DeltaDiscoveryRequest)
 
@@ -78,6 +79,7 @@ async def serve(
     fleet: Fleet,
     group_of: GroupOf,
     gate: Gate,
+    admit: Admit | None = None,
     demand: Demand | None = None,
     first_request_seconds: float = FIRST_REQUEST_SECONDS,
     hold_seconds: float = HOLD_SECONDS,
@@ -107,6 +109,7 @@ async def serve(
                     fleet=fleet,
                     group_of=group_of,
                     gate=gate,
+                    admit=admit,
                     demand=demand,
                     hold_seconds=hold_seconds,
                 )
@@ -127,10 +130,13 @@ async def _run(
     fleet: Fleet,
     group_of: GroupOf,
     gate: Gate,
+    admit: Admit | None,
     demand: Demand | None,
     hold_seconds: float,
 ) -> None:
     client = _client(opening[0].node, variant.name, context.peer(), group_of)
+    if admit is not None:
+        admit(client, context.auth_context())
     with gate.node(client.node_id):
         machine = variant.machine(
             cache.get(client.group),

@@ -51,6 +51,7 @@ def test_the_environment_is_read_as_the_types_that_settings_have() -> None:
         ('console_address = "0.0.0.0:1"', "the console knows no users yet"),
         ('xds_tls_cert = "a.pem"', "xds_tls_cert: got it without xds_tls_key, want both or neither"),
         ('xds_client_ca = "a.pem"', "xds_client_ca: got one without xds_tls_cert"),
+        ('xds_groups = "some"', "xds_groups: got 'some', want own or any"),
         ('admin_token_file = "missing"', "admin_token_file: missing"),
     ],
 )
