@@ -19,6 +19,7 @@ from controlplane.events import EventBus
 from controlplane.explaining import explained
 from controlplane.operations import Applied, Attribution, Operations
 from controlplane.sentences import Sentences
+from controlplane.transitions import Transitions
 from controlplane.understanding import analyzed, explained_resources
 from intelligence.intents.errors import IntentError
 from policy.conditions import Conditions
@@ -66,11 +67,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         fleet: Fleet,
         events: EventBus,
         published_revision: Callable[[], int],
+        transitions: Transitions,
     ) -> None:
         self._operations = operations
         self._cache = cache
         self._sentences = sentences
         self._published_revision = published_revision
+        self._transitions = transitions
         self._fleet = fleet
         self._events = events
 
@@ -185,7 +188,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         is_published = self._published_revision() >= mesh.revision
         programmed = Programmed(self._cache.groups, self._fleet.status(), is_published=is_published)
         conditions = Conditions(mesh, self._operations.identities)
-        return lambda key: conditions.status(key, programmed.of(str(key)))
+        return lambda key: self._transitions.stamped(key, conditions.status(key, programmed.of(str(key))))
 
     # --- explanations ---
 

@@ -39,6 +39,7 @@ from controlplane.reconciler import Reconciler
 from controlplane.reflection import pool
 from controlplane.sentences import Sentences
 from controlplane.telemetry import Telemetry
+from controlplane.transitions import Transitions
 from controlplane.view import view
 from intelligence.intents.grammar import GrammarParser
 from intelligence.intents.parser import Parser
@@ -118,6 +119,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         if identities is not None:
             identities.reload()
         cache, fleet, events = SnapshotCache(), Fleet(), EventBus()
+        transitions = Transitions(now=lambda: datetime.now(UTC))
+        await transitions.load(mesh.documents.keys(), lambda before, limit: store.revisions(before=before, limit=limit))
         compiler = Compiler(identities, patches=config.envoy_patches)
 
         def tell(what: Revision | Published | FleetEvent) -> None:
@@ -143,6 +146,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         def changed(revision: Revision, mesh: Mesh) -> None:
             _log.info("revision=%d author=%s changes=%d", revision.number, revision.author, len(revision.changes))
             tell(revision)
+            transitions.on_revision(revision)
             reconciler.offer(mesh)
 
         check = Check(config.check)
@@ -194,6 +198,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             fleet=fleet,
             events=events,
             published_revision=lambda: reconciler.published_revision,
+            transitions=transitions,
         )
         health = health_aio.HealthServicer()
         admin = _admin_server(config, servicer, health)

@@ -44,14 +44,14 @@ class Condition:
     reason: str
     message: str = ""
 
-    def to_dict(self, revision: int) -> dict[str, Any]:
-        """As Kubernetes writes it. There is no lastTransitionTime: conditions are judged when somebody asks."""
+    def to_dict(self) -> dict[str, Any]:
+        """As Kubernetes writes it, but for since when it is so and of which generation it is told: who keeps books of
+        that adds it."""
         return {
             "type": self.type.value,
             "status": "True" if self.holds else "False",
             "reason": self.reason,
             "message": self.message,
-            "observedGeneration": revision,
         }
 
 
@@ -88,7 +88,7 @@ class Conditions:
                 return {"conditions": self._dicts([ACCEPTED, self._references(document), programmed])}
 
     def _dicts(self, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
-        return [condition.to_dict(self._mesh.revision) for condition in conditions]
+        return [condition.to_dict() for condition in conditions]
 
     # --- Gateways ---
 

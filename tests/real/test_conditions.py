@@ -39,7 +39,28 @@ async def test_programmed_once_all_proxies_have_it(tmp_path: Path) -> None:
                 for kind, name in (("HTTPRoute", "payment"), ("Gateway", "edge")):
                     after = await programmed(mesh, kind, name)
                     assert (after["status"], after["reason"]) == ("True", "Programmed")
+                    assert after["lastTransitionTime"] >= before["lastTransitionTime"]
+                await only_changes_count(mesh, after)
                 await shown_and_applied_again(mesh, tmp_path)
+        async with running_mesh(config(tmp_path)) as mesh:
+            again = await programmed(mesh, "HTTPRoute", "payment")
+            assert again["observedGeneration"] == before["observedGeneration"]
+
+
+async def only_changes_count(mesh: Mesh, gateway_now: dict[str, Any]) -> None:
+    """Others' changes recompile what is here, and leave its conditions as they were told; its own has a generation."""
+    before = await programmed(mesh, "HTTPRoute", "payment")
+    await mesh.apply(route("payment", name="other", path="/other"))
+    await mesh.in_sync()
+    assert await programmed(mesh, "HTTPRoute", "payment") == before
+    assert await programmed(mesh, "Gateway", "edge") == gateway_now
+    other = await programmed(mesh, "HTTPRoute", "other")
+    assert other["observedGeneration"] == mesh.control_plane.operations.mesh.revision > before["observedGeneration"]
+    await mesh.apply(route("payment", name="other", path="/another"))
+    await mesh.in_sync()
+    changed = await programmed(mesh, "HTTPRoute", "other")
+    assert changed["observedGeneration"] == mesh.control_plane.operations.mesh.revision
+    assert changed["lastTransitionTime"] == other["lastTransitionTime"]
 
 
 async def shown_and_applied_again(mesh: Mesh, folder: Path) -> None:

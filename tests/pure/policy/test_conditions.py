@@ -47,7 +47,7 @@ def test_a_route_that_all_is_well_with() -> None:
                 "parentRef": {"name": "edge"},
                 "controllerName": "apg.mesh/gateway-controller",
                 "conditions": [
-                    {"type": type, "status": "True", "reason": reason, "message": "", "observedGeneration": 7}
+                    {"type": type, "status": "True", "reason": reason, "message": ""}
                     for type, reason in (
                         ("Accepted", "Accepted"), ("ResolvedRefs", "ResolvedRefs"), ("Programmed", "Programmed"),
                     )
