@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from protos.apg.admin.v1 import admin_pb2 as pb
 from tests.conditions import eventually
+from tests.meshes import route
 from tests.otlp import Collector, running_collector
 from tests.shop import Shop, policy, running_shop
 
@@ -170,3 +171,31 @@ async def test_grpc_calls_that_are_denied_are_in_it_too(shop: Shop, tmp_path: Pa
     await shop.request("/forbidden", method="POST", headers={"content-type": "application/grpc"})
     [line] = await lines(shop, log, 1)
     assert (line["path"], line["grpc_status"]) == ("/forbidden", "PERMISSION_DENIED")
+
+
+async def test_details_say_why_an_answer_is_as_it_is(shop: Shop, tmp_path: Path) -> None:
+    """As docs/policies/authorization.md has them for refusals."""
+    log = tmp_path / "access.log"
+    await apply(shop, f"accessLog: {{sinks: [{{type: File, path: {log}}}]}}")
+    await shop.mesh.add_service("nobody")
+    await shop.apply(
+        policy("AuthorizationPolicy", "action: Deny, rules: [{name: admin, paths: [{value: /admin}]}, "
+               "{paths: [{value: /second}]}]", name="no-admin"),
+        policy("AuthorizationPolicy", "action: Allow, rules: [{methods: [GET]}]", name="reads"),
+        policy("FaultPolicy", 'expiresAt: "2999-01-01T00:00:00Z", longerThanADay: true, abort: {status: 418}, '
+               "headers: [{name: x-chaos, value: fault}]", name="fault"),
+        route("nobody", name="nobody", path="/nobody"),
+    )  # fmt: skip
+    wanted = {
+        "/pay": (200, "via_upstream"),
+        "/admin": (403, "rbac_access_denied_matched_policy[default/no-admin/admin]"),
+        "/second": (403, "rbac_access_denied_matched_policy[default/no-admin/1]"),
+        "/write": (403, "rbac_access_denied_matched_policy[none]"),
+        "/chaos": (418, "fault_filter_abort"),
+        "/nobody": (503, "no_healthy_upstream"),
+    }
+    for path in wanted:
+        headers = {"x-chaos": "fault"} if path == "/chaos" else {}
+        await shop.request(path, method="POST" if path == "/write" else "GET", headers=headers)
+    found = {line["path"]: (line["status"], line["details"]) for line in await lines(shop, log, len(wanted))}
+    assert found == wanted
