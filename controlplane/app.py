@@ -216,6 +216,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     gate=lambda: ads.gate,
                     revision=lambda: operations.mesh.revision,
                     published_revision=lambda: reconciler.published_revision,
+                    on_demand=on_demand,
                 ),
                 token=config.metrics_token,
             ),

@@ -24,6 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from controlplane.on_demand import OnDemand
 from controlplane.telemetry import Telemetry
 from xds.cache import SnapshotCache
 from xds.fleet import ClientStatus, Fleet
@@ -47,6 +48,7 @@ class Metrics(Collector):
         gate: Callable[[], Gate],
         revision: Callable[[], int],
         published_revision: Callable[[], int],
+        on_demand: OnDemand,
     ) -> None:
         self._cache = cache
         self._fleet = fleet
@@ -54,6 +56,7 @@ class Metrics(Collector):
         self._gate = gate
         self._revision = revision
         self._published_revision = published_revision
+        self._on_demand = on_demand
 
     def collect(self) -> Iterator[Metric]:
         status = self._fleet.status()
@@ -61,6 +64,7 @@ class Metrics(Collector):
         yield from self._types(status)
         yield from self._work()
         yield from self._mesh()
+        yield from self._undeclared()
         yield from self._reports()
 
     def _streams(self, status: Iterable[ClientStatus]) -> Iterator[Metric]:
@@ -144,6 +148,16 @@ class Metrics(Collector):
             for type in snapshot.types:
                 resources["other" if type.is_opaque else type.short] += len(snapshot.resources(type))
         yield _gauge("apg_xds_resources", "Resources served, summed over the groups.", ("type",), resources)
+
+    def _undeclared(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "apg_on_demand_services",
+            "Services that sidecars are sent for they were called.",
+            self._on_demand.services,
+        )
+        yield GaugeMetricFamily(
+            "apg_on_demand_sidecars_full", "Sidecars that called more of them than they are sent.", self._on_demand.full
+        )
 
     def _reports(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("apg_lrs_streams", "Proxies that report load.", len(self._telemetry.load_reports))

@@ -89,18 +89,36 @@ class OnDemand:
         if not self._asked:
             self._looked = mesh
             return {}
-        connected, now = {client.group for client in self._clients()}, self._clock()
+        self._let_go(mesh)
         changed = mesh.changed_since(self._looked) if self._looked is not None else None
         self._looked = mesh
-        for key, entry in list(self._asked.items()):
-            if names.sidecar_group(key) in connected:
-                entry.idle_since = None
-            elif key not in mesh.documents or (entry.idle_since is not None and now - entry.idle_since > IDLE_SECONDS):
-                del self._asked[key]
-                continue
+        for key, entry in self._asked.items():
             if entry.hosts and (changed is None or _may_name(changed, entry.hosts)):
                 self._look_up(mesh, key, entry, list(entry.hosts), keep=True)
         return {key: entry.services for key, entry in self._asked.items() if entry.services}
+
+    def _let_go(self, mesh: Mesh) -> None:
+        """Ends the entries of sidecars that are left: by their proxies for long enough, or by their document."""
+        left = [key for key, entry in self._asked.items() if entry.idle_since is not None or key not in mesh.documents]
+        if not left:
+            return  # as a rule, and then nobody looks through all that are connected
+        connected, now = {client.group for client in self._clients()}, self._clock()
+        for key in left:
+            since = self._asked[key].idle_since
+            if names.sidecar_group(key) in connected:
+                self._asked[key].idle_since = None
+            elif key not in mesh.documents or (since is not None and now - since > IDLE_SECONDS):
+                del self._asked[key]
+
+    @property
+    def services(self) -> int:
+        """Undeclared services that are sent, of all sidecars together."""
+        return sum(len(entry.services) for entry in self._asked.values())
+
+    @property
+    def full(self) -> int:
+        """Sidecars that asked for more than they are sent."""
+        return sum(entry.is_full for entry in self._asked.values())
 
     def _look_up(self, mesh: Mesh, key: DocumentKey, entry: _Asked, hosts: Collection[str], *, keep: bool) -> bool:
         """Whether a service more is to be sent. keep: whether hosts that mean none are remembered."""

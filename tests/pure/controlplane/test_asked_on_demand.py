@@ -87,6 +87,7 @@ def test_services_and_hosts_are_bounded() -> None:
     books.mesh = register(books.mesh, *many)
     books.ask(*many)
     assert len(books.services) == MAX_SERVICES
+    assert (books.on_demand.services, books.on_demand.full) == (MAX_SERVICES, 1)
 
     books = Books()
     books.ask("first", "x" * 300)
