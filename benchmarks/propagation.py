@@ -53,6 +53,7 @@ from registry.model import Protocol, ServiceKey
 from xds.cache import SnapshotCache
 from xds.fleet import Accepted, Fleet, FleetEvent
 from xds.frames import delta_frame
+from xds.garbage import collect_rarely
 from xds.resource import Resource
 from xds.resource_types import ROUTE
 from xds.server import Server
@@ -299,6 +300,7 @@ class _OurApply:
         port = control_plane.addresses.xds.rpartition(":")[2]
         await _envoy(parts, folder, "whole", int(port), group="default/bench")
         await made._answer(-1)
+        collect_rarely()  # as `apg up` does once it serves
         return made
 
     async def change(self, number: int) -> float:
