@@ -35,6 +35,7 @@ from rich.progress import Progress
 
 from benchmarks.file_routes import FileRoutes
 from benchmarks.report import Report, Row, percentile, quartiles
+from benchmarks.routes_under_load import failed_under_load
 from benchmarks.static_ads import StaticAds
 from controlplane.app import ControlPlane, running
 from controlplane.bootstrap import BootstrapOptions
@@ -109,46 +110,11 @@ async def _apply_to_answer(
 
 
 async def _added_under_load(report: Report, folder: Path, progress: Progress, *, count: int) -> None:
-    """Adds `count` routes one by one, and lets 20 of them go to and fro, while requests are sent."""
     place = folder / "added"
     place.mkdir()
-    asked, failed = 0, 0
     async with AsyncExitStack() as parts:
         ours = await _OurApply.start(parts, place)
-        over = asyncio.Event()
-
-        async def ask() -> None:
-            nonlocal asked, failed
-            while not over.is_set():
-                asked += 1
-                try:
-                    status = await ours.status("/")
-                    failed += status >= 500
-                except aiohttp.ClientError:
-                    failed += 1
-
-        async with asyncio.TaskGroup() as tasks:
-            clients = [tasks.create_task(ask()) for _ in range(4)]
-            task = progress.add_task("routes under load", total=count + 20)
-            for number in range(count):
-                await ours.put_other(number, version=0)
-                progress.advance(task)
-            for number in range(20):
-                await ours.put_other(number, version=1 + number % 2)
-                progress.advance(task)
-            over.set()
-            await asyncio.gather(*clients)
-    report.add(
-        Row(
-            figure=f"requests that failed while {count:,} routes were added and 20 changed",
-            unit="requests",
-            ours=failed,
-            spread=(failed, failed),
-            bar="0",
-            holds=failed == 0,
-            note=f"of {asked:,}",
-        )
-    )
+        report.add(await failed_under_load(ours, progress, count=count))
 
 
 async def _alternate(
@@ -318,16 +284,29 @@ class _OurApply:
         documents = read_documents(_other(number, version=version).encode(), source="bench")
         await self._control_plane.operations.apply(documents, by=_BY)
 
-    async def status(self, path: str) -> int:
-        async with self._session.get(f"http://127.0.0.1:{self._port}{path}", allow_redirects=False) as response:
-            return response.status
+    async def is_answered(self, number: int | None) -> bool:
+        """Whether a request to one of the other routes (None: to the one beside them) is answered by that route."""
+        host, path, location = (
+            ("localhost", "/", "/version/") if number is None else (_host(number), f"/{number}", "/other/")
+        )
+        try:
+            async with self._session.get(
+                f"http://127.0.0.1:{self._port}{path}", headers={"host": host}, allow_redirects=False
+            ) as response:
+                return location in response.headers.get("location", "")
+        except aiohttp.ClientError:
+            return False
 
     async def _answer(self, number: int) -> None:
         await first_answer(self._session, self._port, f"/version/{number % 10_000}")
 
 
 def _other(number: int, *, version: int) -> str:
-    return _OTHER.replace("NUMBER", str(number)).replace("HOST", str(number // 10)).replace("VERSION", str(version))
+    return _OTHER.replace("NUMBER", str(number)).replace("HOST", _host(number)).replace("VERSION", str(version))
+
+
+def _host(number: int) -> str:
+    return f"host-{number // 10}.example.com"
 
 
 async def first_answer(session: aiohttp.ClientSession, port: int, location: str) -> None:
@@ -374,7 +353,7 @@ kind: HTTPRoute
 metadata: {name: other-NUMBER}
 spec:
   parentRefs: [{name: bench}]
-  hostnames: [host-HOST.example.com]
+  hostnames: [HOST]
   rules:
     - matches: [{path: {type: PathPrefix, value: /NUMBER}}]
       filters:
