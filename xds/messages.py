@@ -18,7 +18,8 @@ MessageT = TypeVar("MessageT", bound=Message)
 
 
 def unchecked(cls: Callable[P, MessageT]) -> Callable[P, MessageT]:
-    """Makes messages of the class `cls`, by keyword arguments, as the class does, but believes its caller.
+    """Makes messages of the class `cls`, by keyword arguments, as the class does, but believes its caller. They are for
+    the encoder: the class's own `bytes` and `to_dict` may want the checks that were never made.
 
     The maker raises TypeError for a field that the class does not have.
     """

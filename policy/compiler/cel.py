@@ -9,12 +9,14 @@ import betterproto2
 from envoy_data_plane.cel.expr import Constant, Expr, ExprCall, ExprIdent, ExprSelect, ParsedExpr
 from envoy_data_plane.message_pool import default_message_pool
 from envoy_data_plane.xds.type.v3 import CelExpression
+from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 _PACKAGE = "xds.type.matcher.v3"
+_CHECKS: ConfigDict = {"extra": "forbid", "defer_build": True}  # as the others': made with the first message
 
 
-@dataclass(eq=False, repr=False, config={"extra": "forbid"})
+@dataclass(eq=False, repr=False, config=_CHECKS)
 class CelMatcher(betterproto2.Message):
     """Matches where `expr_match`, over the request's attributes, is true."""
 
@@ -22,7 +24,7 @@ class CelMatcher(betterproto2.Message):
     description: str = betterproto2.field(2, betterproto2.TYPE_STRING)
 
 
-@dataclass(eq=False, repr=False, config={"extra": "forbid"})
+@dataclass(eq=False, repr=False, config=_CHECKS)
 class HttpAttributesCelMatchInput(betterproto2.Message):
     """The attributes of a request, as a matcher's input."""
 

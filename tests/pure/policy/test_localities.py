@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from betterproto2 import Casing
+from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 
 from policy.compiler.endpoints import load_assignment
 from registry.model import Endpoint, labels
+from xds.encoder import encode
 
 
 def instance(number: int, *, weight: int = 1, **of: str) -> Endpoint:
@@ -16,7 +18,7 @@ def instance(number: int, *, weight: int = 1, **of: str) -> Endpoint:
 
 
 def placed(*instances: Endpoint) -> list[tuple[Any, int, Any, list[str]]]:
-    made = load_assignment("a", instances).to_dict(casing=Casing.SNAKE)
+    made = ClusterLoadAssignment.parse(encode(load_assignment("a", instances))).to_dict(casing=Casing.SNAKE)
     return [
         (
             group.get("locality"),
