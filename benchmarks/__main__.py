@@ -34,6 +34,7 @@ def main() -> int:
         print("\n".join(sorted(BENCHMARKS)))
         return 0
     report = asyncio.run(_run(BENCHMARKS[arguments.name], quick=arguments.quick))
+    report.quick = arguments.quick
     report.show(Console())
     if arguments.json is not None:
         report.write(arguments.json)

