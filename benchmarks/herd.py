@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from benchmarks.fanout.processes import Child, Load, our_server, server_core
+from benchmarks.fanout.processes import Child, Load, our_server
 from benchmarks.figures import row
+from benchmarks.processes import server_core
 from benchmarks.report import Report
 from xds.flow import Flow
 

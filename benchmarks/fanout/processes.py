@@ -1,30 +1,26 @@
-"""Servers and load clients as processes: started, pinned to a core, asked by lines of JSON, measured from outside."""
+"""Servers and load clients as processes that are asked by lines of JSON. How they are measured: `benchmarks.processes`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import re
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fanout import pinned_child
+from benchmarks.processes import Measured, client_core, pinned
 
 _DEADLINE = 120.0  # seconds for any answer; a thousand proxies settle in two
 _LONGEST_ANSWER = 1 << 20  # octets; a number for each of many thousand proxies
-_IDLE_SHARE, _IDLE_LOOK = 0.02, 0.1  # idle: less than 2% of a core for 0.1 s
-_RSS = re.compile(r"VmRSS:\s+(\d+) kB")
 
 
-class Child:
+class Child(Measured):
     """A process that answers each line of its input by one line of JSON."""
 
     def __init__(self, process: asyncio.subprocess.Process, name: str) -> None:
+        super().__init__(process.pid)
         self._process = process
         self._name = name
 
@@ -33,7 +29,7 @@ class Child:
     async def running(cls, command: Sequence[str], *, core: int | None) -> AsyncIterator[Child]:
         """Runs `command` on one core (None: on any) while the context lasts; killed after it."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", pinned_child.__file__, "any" if core is None else str(core), *command),
+            *pinned(command, core),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LONGEST_ANSWER,
@@ -70,28 +66,6 @@ class Child:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    @property
-    def cpu_seconds(self) -> float:
-        """All CPU time that the process has used, to the nanosecond: its own clock (clock_getcpuclockid(3))."""
-        return time.clock_gettime(~self._process.pid << 3 | 2)
-
-    @property
-    def rss_mb(self) -> float:
-        """Resident memory, in MB of 10**6 octets."""
-        found = _RSS.search(Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii"))
-        assert found is not None
-        return int(found[1]) * 1_024 / 1e6
-
-    async def idle(self) -> None:
-        """Waits until the process has nothing left to do: ACKs are read, garbage is collected."""
-        before = self.cpu_seconds
-        while True:
-            await asyncio.sleep(_IDLE_LOOK)
-            now = self.cpu_seconds
-            if now - before < _IDLE_SHARE * _IDLE_LOOK:
-                return
-            before = now
-
 
 class Load:
     """A load client."""
@@ -117,14 +91,3 @@ class Load:
 def our_server(*options: str) -> list[str]:
     """The command of our server."""
     return [sys.executable, "-m", "benchmarks.fanout.server", *options]
-
-
-def server_core() -> int | None:
-    """The core for servers: one process on one core is the unit. None where there is but one core."""
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[0] if len(cores) > 1 else None
-
-
-def client_core() -> int | None:
-    cores = sorted(os.sched_getaffinity(0))
-    return cores[1] if len(cores) > 1 else None

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from benchmarks.fanout.processes import Child, Load, server_core
+from benchmarks.fanout.processes import Child, Load
+from benchmarks.processes import server_core
 
 
 @dataclass(frozen=True, slots=True)
