@@ -1,27 +1,32 @@
-"""`python -m benchmarks NAME [--json FILE] [--quick]`"""
+"""`python -m benchmarks NAME [--json FILE] [--quick] [--set OPTION=VALUE ...]`, `list`, `report`, `compare`"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
+import inspect
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from benchmarks import compile as compiling
-from benchmarks import herd, intents, propagation
-from benchmarks.fanout import run as fanout
 from benchmarks.report import Report
 
-BENCHMARKS: dict[str, Callable[..., Awaitable[Report]]] = {
-    "compile": compiling.run,
-    "fanout": fanout.run,
-    "herd": herd.run,
-    "intents": intents.run,
-    "propagation": propagation.run,
+BENCHMARKS = {
+    "compile": "benchmarks.compile",
+    "dataplane": "benchmarks.dataplane.run",
+    "fanout": "benchmarks.fanout.run",
+    "herd": "benchmarks.herd",
+    "intents": "benchmarks.intents",
+    "propagation": "benchmarks.propagation",
 }
+"""The modules of the benchmarks. Each has `async def run(*, console, quick, **options) -> Report`, whose signature has
+the options and their defaults."""
+
+_OWN = ("console", "quick")
 
 
 def main() -> int:
@@ -29,11 +34,20 @@ def main() -> int:
     parser.add_argument("name", choices=["list", *sorted(BENCHMARKS)], help="a benchmark, or `list`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
     parser.add_argument("--quick", action="store_true", help="few rounds: shows that it works, not how fast it is")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="OPTION=VALUE", help="an option of the benchmark: see `list`"
+    )
     arguments = parser.parse_args()
     if arguments.name == "list":
-        print("\n".join(sorted(BENCHMARKS)))
+        for name in sorted(BENCHMARKS):
+            print(" ".join([name, *(f"{option}={value}" for option, value in options(name).items())]))
         return 0
-    report = asyncio.run(_run(BENCHMARKS[arguments.name], quick=arguments.quick))
+    try:
+        chosen = parsed(arguments.name, arguments.set)
+    except ValueError as error:
+        parser.error(str(error))
+    run = _benchmark(arguments.name)
+    report = asyncio.run(_run(run, quick=arguments.quick, **chosen))
     report.quick = arguments.quick
     report.show(Console())
     if arguments.json is not None:
@@ -41,8 +55,40 @@ def main() -> int:
     return 0
 
 
-async def _run(benchmark: Callable[..., Awaitable[Report]], *, quick: bool) -> Report:
-    return await benchmark(console=Console(stderr=True), quick=quick)
+def options(name: str) -> dict[str, Any]:
+    """The options of a benchmark, and their defaults."""
+    parameters = inspect.signature(_benchmark(name)).parameters.values()
+    return {parameter.name: parameter.default for parameter in parameters if parameter.name not in _OWN}
+
+
+def parsed(name: str, settings: Sequence[str]) -> dict[str, Any]:
+    """`settings`, each "OPTION=VALUE", as the types of the options' defaults.
+
+    Raises:
+        ValueError: there is no such option, or it is of another type.
+    """
+    known, found = options(name), {}
+    for setting in settings:
+        option, _, text = setting.partition("=")
+        if option not in known:
+            raise ValueError(
+                f"--set {setting}: {name} has no option {option!r}, want one of {', '.join(known) or 'none'}"
+            )
+        kind = type(known[option])
+        try:
+            found[option] = kind(text)
+        except ValueError:
+            raise ValueError(f"--set {setting}: got {text!r}, want {kind.__name__}") from None
+    return found
+
+
+def _benchmark(name: str) -> Callable[..., Awaitable[Report]]:
+    run: Callable[..., Awaitable[Report]] = importlib.import_module(BENCHMARKS[name]).run
+    return run
+
+
+async def _run(benchmark: Callable[..., Awaitable[Report]], *, quick: bool, **chosen: object) -> Report:
+    return await benchmark(console=Console(stderr=True), quick=quick, **chosen)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ import asyncio
 import enum
 import json
 import re
+import resource
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class Run:
     requests: those with an answer, wrong ones included. errors: those with a wrong one, or none.
     skipped: turns that a connection missed because its last answer was late; 0 at the greatest rate, where there are
         no turns.
+    client_cpu: seconds of CPU time that the client took.
     """
 
     requests: int
@@ -68,6 +70,7 @@ class Run:
     skipped: int
     seconds: float
     latencies: Histogram
+    client_cpu: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -117,6 +120,7 @@ class Fortio:
             RuntimeError: Fortio did not come to a result; with its last words.
         """
         command = [*self._command(target, connections=connections, rate=rate), "-t", f"{seconds:g}s", _address(target)]
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = await spawn(pinned(command, core), output=asyncio.subprocess.PIPE, errors=asyncio.subprocess.PIPE)
         try:
             output, words = await asyncio.wait_for(process.communicate(), seconds + _OVERTIME)
@@ -126,13 +130,15 @@ class Fortio:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)  # of children that have ended: this one
         said = output.decode(errors="replace")
         begin = _DONE.search(said)
         if process.returncode or begin is None:
             last = words.decode(errors="replace").strip().splitlines() or ["without a word"]
             raise RuntimeError(f"fortio ended with status {process.returncode}: {last[-1]}")
         planned = None if rate is None else int(rate * seconds) // connections * connections  # as Fortio rounds
-        return result(json.loads(said[begin.start() :]), planned=planned)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return replace(result(json.loads(said[begin.start() :]), planned=planned), client_cpu=cpu)
 
     def _command(self, target: Target, *, connections: int, rate: float | None) -> list[str]:
         command = [str(self.program), "load", "-quiet", "-json", "-", "-labels", "apg", "-r", f"{RESOLUTION:.6f}"]

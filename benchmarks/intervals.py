@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Interval: TypeAlias = tuple[float, float]
@@ -72,16 +72,15 @@ def of_quotient(
     if min(len(mine), len(others)) < 3 or (paired and len(mine) != len(others)):
         return None
     draw = random.Random(len(mine))
+    above, below = _Remembered(mine, of), _Remembered(others, of)
     quotients = []
     for _ in range(_RESAMPLES):
         ours = draw.choices(range(len(mine)), k=len(mine))
-        theirs = ours if paired else draw.choices(range(len(others)), k=len(others))
-        under = of([others[index] for index in theirs])
+        under = below(ours if paired else draw.choices(range(len(others)), k=len(others)))
         if not under:
             return None
-        quotients.append(of([mine[index] for index in ours]) / under)
-    tail = (1.0 - confidence) / 2.0
-    return percentile(quotients, tail), percentile(quotients, 1.0 - tail)
+        quotients.append(above(ours) / under)
+    return _middle(quotients, confidence)
 
 
 def bootstrap(
@@ -91,6 +90,26 @@ def bootstrap(
     if len(readings) < 3:
         return None
     draw = random.Random(len(readings))
-    found = [of(draw.choices(readings, k=len(readings))) for _ in range(_RESAMPLES)]
+    value = _Remembered(readings, of)
+    return _middle([value(draw.choices(range(len(readings)), k=len(readings))) for _ in range(_RESAMPLES)], confidence)
+
+
+class _Remembered(Generic[T]):
+    """`of` some of the readings, which do not stand in any order. Of five readings there are 126 ways to draw five, so
+    most draws have been seen before."""
+
+    def __init__(self, readings: Sequence[T], of: Callable[[Sequence[T]], float]) -> None:
+        self._readings = readings
+        self._of = of
+        self._known: dict[tuple[int, ...], float] = {}
+
+    def __call__(self, drawn: Sequence[int]) -> float:
+        key = tuple(sorted(drawn))
+        if key not in self._known:
+            self._known[key] = self._of([self._readings[index] for index in drawn])
+        return self._known[key]
+
+
+def _middle(values: Sequence[float], confidence: float) -> Interval:
     tail = (1.0 - confidence) / 2.0
-    return percentile(found, tail), percentile(found, 1.0 - tail)
+    return percentile(values, tail), percentile(values, 1.0 - tail)

@@ -1,1 +1,1 @@
-"""What a request costs on its way: directly, through an Envoy that an expert wrote the configuration of, and through ours."""
+"""What a request costs on its way: directly, through an Envoy with an expert's configuration, and through ours."""

@@ -17,9 +17,19 @@ from benchmarks.processes import Program, client_core, server_core
 from controlplane.ports import free_port
 from controlplane.proxy import find_envoy
 
-DIRECT, STATIC, GATEWAY, TELEMETRY = "direct", "static Envoy", "our gateway", "our gateway, with telemetry"
-POLICIES, PLAIN, MTLS = "our gateway, ten policies", "our sidecars", "our sidecars, mTLS"
-NAMES = (DIRECT, STATIC, GATEWAY, TELEMETRY, POLICIES, PLAIN, MTLS)
+DIRECT, STATIC, GATEWAY, TELEMETRY = "direct", "static", "gateway", "telemetry"
+POLICIES, PLAIN, MTLS = "policies", "sidecars", "mtls"
+TITLES = {
+    DIRECT: "direct",
+    STATIC: "static Envoy",
+    GATEWAY: "our gateway",
+    TELEMETRY: "our gateway, with telemetry",
+    POLICIES: "our gateway, ten policies",
+    PLAIN: "our sidecars",
+    MTLS: "our sidecars, mTLS",
+}
+"""The ways by name, and what they are called in results. Telemetry is load reports and metrics, as `apg proxy` has them
+unless told not to; the static Envoy has none, so the gateway beside it has none either."""
 
 _HERE = Path(__file__).parent
 _TRIES, _PAUSE = 100, 0.1  # seconds
@@ -94,7 +104,7 @@ async def _ready(fortio: Fortio, way: Way, spoken: Sequence[Speaks]) -> None:
                 failure = str(error)
             await asyncio.sleep(_PAUSE)
         else:
-            raise RuntimeError(f"{way.name}, {speaks.value}: {failure}, want answers")
+            raise RuntimeError(f"{TITLES[way.name]}, {speaks.value}: {failure}, want answers")
 
 
 async def _backends(parts: AsyncExitStack, folder: Path, fortio: Fortio, ports: _Ports) -> Mapping[Speaks, Program]:
@@ -192,7 +202,7 @@ async def _sidecars(
     names = [prefix + SERVICES[speaks] for _, prefix in behind for speaks in spoken]
     made = [documents.sidecar(CALLER, inbound=free_port(), application=9, outbound=outbound, calls=names)]
     await plane.add_service(CALLER)
-    for name, prefix in behind:
+    for _, prefix in behind:
         for speaks in spoken:
             service, inbound = prefix + SERVICES[speaks], free_port()
             await plane.add_service(service, inbound, http2=speaks is not Speaks.HTTP1)

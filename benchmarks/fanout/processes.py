@@ -1,4 +1,4 @@
-"""Servers and load clients as processes that are asked by lines of JSON. How they are measured: `benchmarks.processes`."""
+"""Servers and load clients as processes that are asked by lines of JSON. What measures them: `benchmarks.processes`."""
 
 from __future__ import annotations
 
