@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import compare
+from benchmarks import compare, publish
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -33,6 +33,8 @@ _OWN = ("console", "quick")
 def main() -> int:
     if sys.argv[1:2] == ["compare"]:
         return compare.main(sys.argv[2:])
+    if sys.argv[1:2] == ["report"]:
+        return publish.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures APG Mesh beside its peers.")
     parser.add_argument("name", choices=["list", *sorted(BENCHMARKS)], help="a benchmark, or `list`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
