@@ -123,7 +123,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 expected=request.expected_revision or None,
                 check=_check(request.check),
             )
-            return _applied(applied)
+            return await _applied(applied)
 
         return await _answer(context, call)
 
@@ -131,7 +131,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         async def call() -> pb.PlanResponse:
             documents = read_documents(request.documents, source=request.source or "request")
             planned = await self._operations.plan_documents(documents, check=_check(request.check))
-            return pb.PlanResponse(plan=messages.plan(planned))
+            return pb.PlanResponse(plan=await messages.plan_beside(planned))
 
         return await _answer(context, call)
 
@@ -142,8 +142,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             ]
             if request.dry_run:
                 planned = await self._operations.plan_delete(keys)
-                return pb.ApplyResponse(revision=planned.base_revision, plan=messages.plan(planned))
-            return _applied(await self._operations.delete(keys, by=_by(request.attribution)))
+                return pb.ApplyResponse(revision=planned.base_revision, plan=await messages.plan_beside(planned))
+            return await _applied(await self._operations.delete(keys, by=_by(request.attribution)))
 
         return await _answer(context, call)
 
@@ -225,7 +225,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Confirm(self, request: pb.ConfirmRequest, context: Context) -> pb.ApplyResponse:
         async def call() -> pb.ApplyResponse:
             by = _by(request.attribution)
-            return _applied(await self._sentences.confirm(request.proposal_id, by=by, typed=request.typed_name))
+            return await _applied(await self._sentences.confirm(request.proposal_id, by=by, typed=request.typed_name))
 
         return await _answer(context, call)
 
@@ -249,9 +249,9 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
         async def call() -> pb.ApplyResponse:
             if request.dry_run:
                 planned = await self._operations.plan_rollback(request.revision)
-                return pb.ApplyResponse(revision=planned.base_revision, plan=messages.plan(planned))
+                return pb.ApplyResponse(revision=planned.base_revision, plan=await messages.plan_beside(planned))
             by = Attribution(request.attribution.author or "unnamed", request.attribution.reason)
-            return _applied(await self._operations.rollback(request.revision, by=by))
+            return await _applied(await self._operations.rollback(request.revision, by=by))
 
         return await _answer(context, call)
 
@@ -279,8 +279,9 @@ def _check(check: pb.Check.ValueType) -> Check | None:
     return {pb.CHECK_NONE: Check.NONE, pb.CHECK_ENVOY: Check.ENVOY}.get(check)
 
 
-def _applied(applied: Applied) -> pb.ApplyResponse:
-    return pb.ApplyResponse(revision=applied.revision, changed=applied.changed, plan=messages.plan(applied.plan))
+async def _applied(applied: Applied) -> pb.ApplyResponse:
+    plan = await messages.plan_beside(applied.plan)
+    return pb.ApplyResponse(revision=applied.revision, changed=applied.changed, plan=plan)
 
 
 def _kind(kind: str) -> str:

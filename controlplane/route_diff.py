@@ -8,8 +8,8 @@ from collections import Counter
 from protos.apg.xds.v3 import references_pb2 as pb
 
 _MANY = 500
-"""Routes of one configuration that are turned into text: some 1 ms each."""
-_FEW = 50
+"""Routes of one configuration that are turned into text: some milliseconds each."""
+_FEW = 10
 """Routes up to which all are shown, for their order is easier to see so."""
 
 

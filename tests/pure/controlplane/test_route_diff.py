@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from controlplane.rendering import resource_yaml, resource_yamls
 from policy.compiler.compiler import Compiler
 from policy.reading import read_documents
@@ -24,8 +26,9 @@ def many(count: int) -> Mesh:
     return mesh(*service("payment", "v1", "v2"), text=documents(gateway(8080), *texts))
 
 
-def test_of_many_routes_just_those_that_differ_are_shown() -> None:
-    base = many(200)
+@pytest.mark.parametrize("count", [12, 200])
+def test_of_many_routes_just_those_that_differ_are_shown(count: int) -> None:
+    base = many(count)
     [changed] = read_documents(route("payment-v1", name="r7", path="/7").encode(), source="test")
     after = base.after([Change(base.documents[changed.key], changed.to_document())])
     one, other = resource_yamls(routes_of(base), routes_of(after))
