@@ -119,11 +119,17 @@ class Plane:
                 await asyncio.sleep(_POLL)
 
     async def proxy(
-        self, parts: AsyncExitStack, name: str, *role: str, core: int | None = None, telemetry: bool = False
+        self,
+        parts: AsyncExitStack,
+        name: str,
+        *role: str,
+        core: int | None = None,
+        telemetry: bool = False,
+        admin_port: int = 0,
     ) -> Program:
         """Starts an Envoy of one worker. `role`: "--gateway", NAME or "--sidecar", NAME. `parts` ends it."""
         said = "--telemetry" if telemetry else "--no-telemetry"
-        where = ("--xds", f"127.0.0.1:{self.xds_port}", "--id", name, "--admin-port", str(free_port()))
+        where = ("--xds", f"127.0.0.1:{self.xds_port}", "--id", name, "--admin-port", str(admin_port or free_port()))
         kept = ("--bootstrap-file", str(self.folder / f"{name}.yaml"))
         command = [_APG, "proxy", *role, *where, *kept, said, "--", "--concurrency", "1"]
         program = Program.running(command, log=self.folder / f"{name}.log", core=core)

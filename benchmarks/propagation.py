@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -33,8 +34,10 @@ from envoy_data_plane.envoy.config.route.v3 import (
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks import fleets
 from benchmarks.file_routes import FileRoutes
-from benchmarks.report import Report, Row, percentile, quartiles
+from benchmarks.intervals import of_percentile, of_quotient, percentile, quartiles
+from benchmarks.report import Report, Row
 from benchmarks.routes_under_load import failed_under_load
 from benchmarks.static_ads import StaticAds
 from controlplane.app import ControlPlane, running
@@ -76,11 +79,13 @@ async def run(*, console: Console, quick: bool) -> Report:
     report = Report("propagation")
     with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder, Progress(console=console) as progress:
         await _push_to_ack(report, Path(folder), progress, rounds=20 if quick else 400)
-        for others, bars in ((0, None), (30 if quick else _OTHERS, (_BAR_P50_MS, _BAR_P99_MS))):
+        sizes = ((0, None),) if quick else ((0, None), (100, None), (1_000, None))
+        for others, bars in (*sizes, (30 if quick else _OTHERS, (_BAR_P50_MS, _BAR_P99_MS))):
             place = Path(folder) / f"beside-{others}"
             place.mkdir()
             await _apply_to_answer(report, place, progress, rounds=5 if quick else 60, others=others, bars=bars)
         await _added_under_load(report, Path(folder), progress, count=30 if quick else _OTHERS)
+        await fleets.add(report, Path(folder), console, quick=quick)
     return report
 
 
@@ -155,6 +160,11 @@ def _add(
                 bar=f"≤ {bar_ms:g} ms" if bar_ms is not None else None,
                 holds=value <= bar_ms if bar_ms is not None else None,
                 note=f"{len(ours)} rounds in alternation",
+                samples=tuple(ours),
+                peer_samples=tuple(peer),
+                interval=of_percentile(ours, share),
+                ratio_interval=of_quotient(ours, peer, partial(percentile, share=share)),
+                floor=True,
             )
         )
 

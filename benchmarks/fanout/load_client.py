@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.fanout.content import node_name
+from benchmarks.fanout.content import ROUTES, node_name
 from benchmarks.fanout.proxy import DeltaProxy, Proxy, SotwProxy
 from protos.apg.xds.v3.discovery_pb2 import Node
 
@@ -117,16 +117,24 @@ class _LoadClient:
             self._waiting = getattr(self, f"_do_{command.pop('do')}")(**command)
 
     def _do_open(
-        self, *, ports: list[int], streams: int, delta: bool, group: str, stuck: int = 0, first: int = 0
+        self,
+        *,
+        ports: list[int],
+        streams: int,
+        delta: bool,
+        group: str,
+        stuck: int = 0,
+        first: int = 0,
+        routes: str = ROUTES,
     ) -> Callable[[], dict[str, Any] | None]:
         """Opens `streams` proxies, the last `stuck` of them with a small window, and waits until all have settled.
-        They are named by numbers from `first` on."""
+        They are named by numbers from `first` on, and follow the route configuration `routes`."""
         self._ports = ports
         start, cpu = time.monotonic_ns(), time.process_time_ns()
         for index in range(streams):
             node = Node(id=node_name(first + index), cluster=group, user_agent_name="benchmark")
             window = _STUCK_WINDOW if index >= streams - stuck else _WINDOW
-            made: Proxy = (DeltaProxy if delta else SotwProxy)(node, window=window)
+            made: Proxy = (DeltaProxy if delta else SotwProxy)(node, window=window, routes=routes)
             made.keeps_bodies = index == 0
             self._proxies.append(made)
             self._connect(index)

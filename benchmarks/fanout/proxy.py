@@ -37,13 +37,15 @@ class Proxy(ABC):
     late: changes that came after a newer one.
     messages, resources, octets: received since `forget_counts`.
     refuses: NACKs what it is sent instead of ACKing.
+    Follows the route configuration `routes`.
     """
 
     delta: bool
 
-    def __init__(self, node: Node, *, window: int) -> None:
+    def __init__(self, node: Node, *, window: int, routes: str = ROUTES) -> None:
         self._node = node
         self._window = window
+        self._routes = routes
         self.refuses = False
         self.change = self.at = self.late = self.settled_at = 0
         self.names: dict[str, list[str]] = {_CDS: [], _LDS: []}
@@ -87,8 +89,8 @@ class DeltaProxy(Proxy):
 
     delta = True
 
-    def __init__(self, node: Node, *, window: int) -> None:
-        super().__init__(node, window=window)
+    def __init__(self, node: Node, *, window: int, routes: str = ROUTES) -> None:
+        super().__init__(node, window=window, routes=routes)
         self._held: dict[str, dict[str, str]] = {}
 
     @property
@@ -118,7 +120,7 @@ class DeltaProxy(Proxy):
             held[resource.name] = resource.version
             if self.keeps_bodies:
                 self.bodies[type_url, resource.name] = resource.resource.value
-        if type_url == _EDS:
+        if type_url in (_EDS, _RDS):
             self._note_change(message)
         if first:
             self._follow(type_url, held)
@@ -130,7 +132,7 @@ class DeltaProxy(Proxy):
         elif type_url == _EDS:
             self._subscribe(_LDS)
         elif type_url == _LDS:
-            self.names[_RDS] = [ROUTES]
+            self.names[_RDS] = [self._routes]
             self._subscribe(_RDS)
 
     def _subscribe(self, type_url: str) -> None:
@@ -148,8 +150,8 @@ class SotwProxy(Proxy):
 
     delta = False
 
-    def __init__(self, node: Node, *, window: int) -> None:
-        super().__init__(node, window=window)
+    def __init__(self, node: Node, *, window: int, routes: str = ROUTES) -> None:
+        super().__init__(node, window=window, routes=routes)
         self._version: dict[str, str] = {}
         self._answer: dict[str, bytes] = {}  # all of an ACK but the version and the nonce
 
@@ -178,7 +180,7 @@ class SotwProxy(Proxy):
         self._version[type_url] = response.version_info
         if self.keeps_bodies:
             self.bodies.update({(type_url, _name(packed.value)): packed.value for packed in response.resources})
-        if type_url == _EDS:
+        if type_url in (_EDS, _RDS):
             self._note_change(message)
         if not first:
             return
@@ -188,7 +190,7 @@ class SotwProxy(Proxy):
         elif type_url == _EDS:
             self._subscribe(_LDS)
         elif type_url == _LDS:
-            self.names[_RDS] = [ROUTES]
+            self.names[_RDS] = [self._routes]
             self._subscribe(_RDS)
 
     def _subscribe(self, type_url: str) -> None:
