@@ -17,12 +17,16 @@ from benchmarks import compare, publish
 from benchmarks.report import Report
 
 BENCHMARKS = {
+    "churn": "benchmarks.churn",
+    "coldstart": "benchmarks.coldstart",
     "compile": "benchmarks.compile",
     "dataplane": "benchmarks.dataplane.run",
     "fanout": "benchmarks.fanout.run",
     "herd": "benchmarks.herd",
     "intents": "benchmarks.intents",
+    "memory": "benchmarks.memory",
     "propagation": "benchmarks.propagation",
+    "soak": "benchmarks.soak",
 }
 """The modules of the benchmarks. Each has `async def run(*, console, quick, **options) -> Report`, whose signature has
 the options and their defaults."""

@@ -118,15 +118,15 @@ def _add(report: Report, figures: Figures, *, last: bool) -> None:
 
 
 def _in_process(size: int, rounds: int) -> Figures:
-    compiled = _alone(measure_compiler, size, rounds)
+    compiled = alone(measure_compiler, size, rounds)
     with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder:
         state = Path(folder) / "mesh.db"
-        _alone(store_mesh, state, size)
-        memory = _alone(measure_memory, state)
+        alone(store_mesh, state, size)
+        memory = alone(measure_memory, state)
     return Figures(**compiled, memory=memory)
 
 
-def _alone(function: Callable[P, ResultT], *arguments: P.args, **options: P.kwargs) -> ResultT:
+def alone(function: Callable[P, ResultT], *arguments: P.args, **options: P.kwargs) -> ResultT:
     """The result of `function`, which runs in a new process."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments, **options).result()

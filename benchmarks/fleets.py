@@ -38,7 +38,7 @@ class Size:
     rounds: int
 
 
-FULL, QUICK = Size(SIZES, 10, 1_000, 40), Size((1, 30), 2, 20, 3)
+FULL, QUICK = Size(SIZES, 10, 1_000, 40), Size((30,), 2, 20, 3)
 
 
 async def add(report: Report, folder: Path, console: Console, *, quick: bool) -> None:

@@ -127,17 +127,35 @@ class Plane:
         telemetry: bool = False,
         admin_port: int = 0,
     ) -> Program:
-        """Starts an Envoy of one worker. `role`: "--gateway", NAME or "--sidecar", NAME. `parts` ends it."""
-        said = "--telemetry" if telemetry else "--no-telemetry"
-        where = ("--xds", f"127.0.0.1:{self.xds_port}", "--id", name, "--admin-port", str(admin_port or free_port()))
-        kept = ("--bootstrap-file", str(self.folder / f"{name}.yaml"))
-        command = [_APG, "proxy", *role, *where, *kept, said, "--", "--concurrency", "1"]
-        program = Program.running(command, log=self.folder / f"{name}.log", core=core)
-        return await parts.enter_async_context(program)
+        """Starts an Envoy of this control plane: `start_proxy`."""
+        return await start_proxy(
+            parts, self.folder, self.xds_port, name, *role, core=core, telemetry=telemetry, admin_port=admin_port
+        )
 
 
-async def answering(address: str, path: str = "/", *, host: str | None = None) -> None:
-    """Returns once GET `path` at "HOST:PORT" is answered by 200.
+async def start_proxy(
+    parts: AsyncExitStack,
+    folder: Path,
+    xds_port: int,
+    name: str,
+    *role: str,
+    core: int | None = None,
+    telemetry: bool = False,
+    admin_port: int = 0,
+) -> Program:
+    """Starts an Envoy of one worker, whose control plane is on loopback's `xds_port`, or will be.
+
+    role: "--gateway", NAME or "--sidecar", NAME. Its log is in `folder`; `parts` ends it.
+    """
+    said = "--telemetry" if telemetry else "--no-telemetry"
+    where = ("--xds", f"127.0.0.1:{xds_port}", "--id", name, "--admin-port", str(admin_port or free_port()))
+    kept = ("--bootstrap-file", str(folder / f"{name}.yaml"))
+    command = [_APG, "proxy", *role, *where, *kept, said, "--", "--concurrency", "1"]
+    return await parts.enter_async_context(Program.running(command, log=folder / f"{name}.log", core=core))
+
+
+async def answering(address: str, path: str = "/", *, host: str | None = None, status: int = 200) -> None:
+    """Returns once GET `path` at "HOST:PORT" is answered by `status`.
 
     Raises:
         TimeoutError: it has not for `DEADLINE` seconds.
@@ -146,8 +164,8 @@ async def answering(address: str, path: str = "/", *, host: str | None = None) -
     async with asyncio.timeout(DEADLINE), aiohttp.ClientSession() as session:
         while True:
             try:
-                async with session.get(f"http://{address}{path}", headers=headers) as response:
-                    if response.status == 200:
+                async with session.get(f"http://{address}{path}", headers=headers, allow_redirects=False) as response:
+                    if response.status == status:
                         return
             except aiohttp.ClientError:
                 pass
