@@ -18,6 +18,7 @@ from benchmarks.report import Report
 
 BENCHMARKS = {
     "churn": "benchmarks.churn",
+    "claims": "benchmarks.claims",
     "coldstart": "benchmarks.coldstart",
     "compile": "benchmarks.compile",
     "dataplane": "benchmarks.dataplane.run",

@@ -154,8 +154,10 @@ async def start_proxy(
     return await parts.enter_async_context(Program.running(command, log=folder / f"{name}.log", core=core))
 
 
-async def answering(address: str, path: str = "/", *, host: str | None = None, status: int = 200) -> None:
-    """Returns once GET `path` at "HOST:PORT" is answered by `status`.
+async def answering(
+    address: str, path: str = "/", *, host: str | None = None, status: int = 200, location: str = ""
+) -> None:
+    """Returns once GET `path` at "HOST:PORT" is answered by `status`, with a header `location` that ends like that.
 
     Raises:
         TimeoutError: it has not for `DEADLINE` seconds.
@@ -165,7 +167,7 @@ async def answering(address: str, path: str = "/", *, host: str | None = None, s
         while True:
             try:
                 async with session.get(f"http://{address}{path}", headers=headers, allow_redirects=False) as response:
-                    if response.status == status:
+                    if response.status == status and response.headers.get("location", "").endswith(location):
                         return
             except aiohttp.ClientError:
                 pass

@@ -65,7 +65,7 @@ async def run(
         return report
     with tempfile.TemporaryDirectory(prefix="apg-bench-") as folder:
         async with paths.running(Path(folder), fortio, names, spoken) as ways_there:
-            measured = await _measure(fortio, ways_there, spoken, size, console)
+            measured = await measure(fortio, ways_there, spoken, size, console)
     add(report, measured, rate=size.rate, with_bars=not quick)
     return report
 
@@ -77,7 +77,8 @@ def _chosen(what: str, said: str, known: Mapping[str, object]) -> list[str]:
     return [name for name in known if name in chosen]
 
 
-async def _measure(fortio: Fortio, there: Ways, spoken: Sequence[Speaks], size: Size, console: Console) -> Measured:
+async def measure(fortio: Fortio, there: Ways, spoken: Sequence[Speaks], size: Size, console: Console) -> Measured:
+    """The readings of all rounds."""
     readings: Measured = defaultdict(list)
     with Progress(console=console) as progress:
         task = progress.add_task("data plane", total=size.rounds * len(spoken) * len(Load) * len(there.ways))
