@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PROTOS := $(wildcard protos/apg/*/v*/*.proto)
 
-.PHONY: help demo test check proto protoc proto-check format lock bench bench-xds picture clean
+.PHONY: help demo test check proto protoc proto-check format lock bench bench-quick bench-xds picture clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 18
@@ -47,8 +47,11 @@ picture: $(BIN)/.run-ready  ## Draw docs/demo.svg from a real run of the demo
 bench-xds: $(BIN)/.dev-ready  ## Measure the xDS fan-out, beside go-control-plane where Go is installed
 	$(BIN)/python -m benchmarks fanout --json bench-xds.json
 
-bench: $(BIN)/.dev-ready  ## Run the benchmarks
-	$(BIN)/python -m benchmarks propagation
+bench: $(BIN)/.dev-ready  ## Run all benchmarks, for two hours, and make their report in bench-results/
+	$(BIN)/python -m benchmarks all
+
+bench-quick: $(BIN)/.dev-ready  ## Run all benchmarks at their smallest, to show that they work
+	$(BIN)/python -m benchmarks all --quick --to bench-results/quick
 
 clean:  ## Remove everything that these commands made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .apg

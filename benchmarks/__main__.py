@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [--json FILE] [--quick] [--set OPTION=VALUE ...]`, `list`, `report`, `compare`"""
+"""`python -m benchmarks NAME [--json FILE] [--quick] [--set OPTION=VALUE ...]`, `list`, `all`, `report`, `compare`"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import compare, publish
+from benchmarks import compare, everything, publish
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -40,6 +40,8 @@ def main() -> int:
         return compare.main(sys.argv[2:])
     if sys.argv[1:2] == ["report"]:
         return publish.main(sys.argv[2:])
+    if sys.argv[1:2] == ["all"]:
+        return everything.main(list(BENCHMARKS), sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measures APG Mesh beside its peers.")
     parser.add_argument("name", choices=["list", *sorted(BENCHMARKS)], help="a benchmark, or `list`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result there, too")
