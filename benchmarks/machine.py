@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tools
 from controlplane.errors import ProxyError
 from controlplane.proxy import find_envoy
 
@@ -48,7 +49,7 @@ def versions() -> dict[str, str]:
 
 def _said(program: str, *arguments: str) -> str | None:
     """The first line that a program says; None where there is no such program, or it fails."""
-    path = shutil.which(program)
+    path = shutil.which(program) or shutil.which(program, path=str(tools.folder()))
     if path is None:
         return None
     try:
