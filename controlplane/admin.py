@@ -17,7 +17,7 @@ from controlplane.conversation import MAX_SENTENCE, converse
 from controlplane.errors import ControlPlaneError, NotFoundError
 from controlplane.events import EventBus
 from controlplane.explaining import explained
-from controlplane.operations import Applied, Attribution, Operations
+from controlplane.operations import Attribution, Operations
 from controlplane.sentences import Sentences
 from controlplane.transitions import Transitions
 from controlplane.understanding import analyzed, explained_resources
@@ -123,7 +123,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 expected=request.expected_revision or None,
                 check=_check(request.check),
             )
-            return await _applied(applied)
+            return messages.applied(applied)
 
         return await _answer(context, call)
 
@@ -143,7 +143,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             if request.dry_run:
                 planned = await self._operations.plan_delete(keys)
                 return pb.ApplyResponse(revision=planned.base_revision, plan=await messages.plan_beside(planned))
-            return await _applied(await self._operations.delete(keys, by=_by(request.attribution)))
+            return messages.applied(await self._operations.delete(keys, by=_by(request.attribution)))
 
         return await _answer(context, call)
 
@@ -225,7 +225,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Confirm(self, request: pb.ConfirmRequest, context: Context) -> pb.ApplyResponse:
         async def call() -> pb.ApplyResponse:
             by = _by(request.attribution)
-            return await _applied(await self._sentences.confirm(request.proposal_id, by=by, typed=request.typed_name))
+            return messages.applied(await self._sentences.confirm(request.proposal_id, by=by, typed=request.typed_name))
 
         return await _answer(context, call)
 
@@ -251,7 +251,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
                 planned = await self._operations.plan_rollback(request.revision)
                 return pb.ApplyResponse(revision=planned.base_revision, plan=await messages.plan_beside(planned))
             by = Attribution(request.attribution.author or "unnamed", request.attribution.reason)
-            return await _applied(await self._operations.rollback(request.revision, by=by))
+            return messages.applied(await self._operations.rollback(request.revision, by=by))
 
         return await _answer(context, call)
 
@@ -277,11 +277,6 @@ def _by(attribution: pb.Attribution) -> Attribution:
 def _check(check: pb.Check.ValueType) -> Check | None:
     """Who has to take a change; None for the configured one."""
     return {pb.CHECK_NONE: Check.NONE, pb.CHECK_ENVOY: Check.ENVOY}.get(check)
-
-
-async def _applied(applied: Applied) -> pb.ApplyResponse:
-    plan = await messages.plan_beside(applied.plan)
-    return pb.ApplyResponse(revision=applied.revision, changed=applied.changed, plan=plan)
 
 
 def _kind(kind: str) -> str:

@@ -76,6 +76,4 @@ async def _confirm(request: pb.ConfirmRequest, sentences: Sentences) -> pb.Conve
         applied = await sentences.confirm(request.proposal_id, by=by, typed=request.typed_name)
     except (ControlPlaneError, PolicyError, RegistryError) as error:
         return pb.ConverseResponse(problem=str(error))
-    plan = await messages.plan_beside(applied.plan)
-    response = pb.ApplyResponse(revision=applied.revision, changed=applied.changed, plan=plan)
-    return pb.ConverseResponse(applied=response)
+    return pb.ConverseResponse(applied=messages.applied(applied))

@@ -12,6 +12,7 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from controlplane.events import Event, Lost, Published
+from controlplane.operations import Applied
 from controlplane.proposals import Proposal
 from controlplane.redaction import shown_body
 from controlplane.rendering import document_yaml, resource_yamls
@@ -79,7 +80,8 @@ def _endpoint(item: Endpoint) -> pb.Endpoint:
     )
 
 
-def plan(item: Plan) -> pb.Plan:
+def plan(item: Plan, *, texts: bool = True) -> pb.Plan:
+    """`texts`: whether Envoy resources are shown as YAML, which takes milliseconds for each, or only named."""
     documents = [
         pb.DocumentDiff(
             operation=_OPERATIONS[Operation.of(change.before, change.after)],
@@ -110,15 +112,19 @@ def plan(item: Plan) -> pb.Plan:
             after_yaml=after,
         )
         for diff in item.resources
-        for before, after in [resource_yamls(diff.before, diff.after)]
+        for before, after in [resource_yamls(diff.before, diff.after) if texts else ("", "")]
     ]
     return pb.Plan(base_revision=item.base_revision, documents=documents, resources=resources, warnings=item.warnings)
 
 
 async def plan_beside(item: Plan) -> pb.Plan:
-    """`plan`, in a thread: it turns resources into text, some milliseconds for each route, and the change that it tells
-    of is on its way to the proxies meanwhile."""
+    """`plan`, in a thread: it turns resources into text, some milliseconds for each route, and the loop goes on."""
     return await asyncio.to_thread(plan, item)
+
+
+def applied(item: Applied) -> pb.ApplyResponse:
+    """What a change has done. Its Envoy resources are named and not shown: whoever wants to read them plans."""
+    return pb.ApplyResponse(revision=item.revision, changed=item.changed, plan=plan(item.plan, texts=False))
 
 
 def _service_yaml(item: object) -> str:

@@ -150,6 +150,18 @@ async def test_a_plan_shows_documents_and_resources_and_changes_nothing(mesh: Me
     assert (len(listed.documents), listed.revision) == (0, 3)
 
 
+async def test_what_was_applied_names_the_resources_that_a_plan_shows(mesh: Mesh) -> None:
+    await registered(mesh)
+    text = documents(gateway(18080), route("payment-v1=3", "payment-v2=1"))
+    planned = (await mesh.api.Plan(pb.PlanRequest(documents=text.encode()), timeout=DEADLINE)).plan
+    applied = (await mesh.apply(text)).plan
+    assert list(applied.documents) == list(planned.documents)
+    names = [(diff.operation, diff.group, diff.type_url, diff.name) for diff in planned.resources]
+    assert [(diff.operation, diff.group, diff.type_url, diff.name) for diff in applied.resources] == names
+    assert all(diff.after_yaml for diff in planned.resources)
+    assert not any(diff.before_yaml or diff.after_yaml for diff in applied.resources)
+
+
 async def test_a_file_applies_as_a_whole_or_not_at_all(mesh: Mesh) -> None:
     await registered(mesh)
     with pytest.raises(grpc.aio.AioRpcError) as caught:

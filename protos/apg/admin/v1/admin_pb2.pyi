@@ -673,6 +673,7 @@ class ResourceDiff(_message.Message):
     type_url: _builtins.str
     name: _builtins.str
     before_yaml: _builtins.str
+    """of what is planned; what was applied is named alone"""
     after_yaml: _builtins.str
     def __init__(
         self,
