@@ -26,6 +26,7 @@ BENCHMARKS = {
     "herd": "benchmarks.herd",
     "intents": "benchmarks.intents",
     "memory": "benchmarks.memory",
+    "peers": "benchmarks.peers.run",
     "propagation": "benchmarks.propagation",
     "soak": "benchmarks.soak",
 }

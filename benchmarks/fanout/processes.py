@@ -50,17 +50,17 @@ class Child(Measured):
         assert self._process.stdin is not None
         self._process.stdin.write(line.encode() + b"\n")
 
-    async def answer(self) -> dict[str, Any]:
-        """The next line that the process says.
+    async def answer(self, *, deadline: float = _DEADLINE) -> dict[str, Any]:
+        """The next line that the process says, within `deadline` seconds.
 
         Raises:
             RuntimeError: it said none in time, or ended.
         """
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), _DEADLINE)
+            line = await asyncio.wait_for(self._process.stdout.readline(), deadline)
         except TimeoutError:
-            raise RuntimeError(f"{self._name} has not answered for {_DEADLINE:g} s") from None
+            raise RuntimeError(f"{self._name} has not answered for {deadline:g} s") from None
         if not line:
             raise RuntimeError(f"{self._name} ended with status {await self._process.wait()}; see its words above")
         answer: dict[str, Any] = json.loads(line)
