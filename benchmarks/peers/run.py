@@ -2,7 +2,7 @@
 
     --set peers=istiod,envoy-gateway   which (`all`)
     --set sizes=1,100                  numbers of routes: 1, or multiples of ten
-    --set rounds=20 --set seconds=30   changes for each size, or for so long, if that is sooner; three at least
+    --set rounds=20 --set seconds=20   changes for each size, or for so long, if that is sooner; three at least
     --set changes=1000 --set proxies=1000
 
 Each peer runs with a side of ours beside it, in alternation. What is missing is built, which takes minutes; with
@@ -98,7 +98,7 @@ async def run(
     peers: str = "all",
     sizes: str = "1,100,1000,3000",
     rounds: int = 20,
-    seconds: float = 30.0,
+    seconds: float = 20.0,
     changes: int = 1_000,
     proxies: int = 1_000,
 ) -> Report:
