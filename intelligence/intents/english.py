@@ -9,7 +9,8 @@ from __future__ import annotations
 CONCEPTS: dict[str, str] = {
     # --- verbs ---
     "ROUTE": (
-        "route, send, shift, direct, move, steer, forward, divert, point, funnel, transfer, redirect, reroute, "
+        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
+        "should go, must go, can go, may go, has to go, have to go, bleed, bleed off, trickle, siphon, drip, feed, land in, end up in, arrive in, answered by, be answered by, be handled by, processed by, be processed by, cut across, kick over, fail over, failover, roll onto, route, send, shift, direct, move, steer, forward, divert, point, funnel, transfer, redirect, reroute, "
         "switch, push, migrate, pass, deliver, cut over, switch over, send over, assign, dispatch, bring, flip, "
         "move over, receive, get, take, go, goes, flow, land, serve, handle, roll out, hand, hand over, channel, "
         "allocate, dial, ramp, see, go to, goes to, going to, be on, sit on, cut, hit, go back, goes back, come "
@@ -27,14 +28,14 @@ CONCEPTS: dict[str, str] = {
         "ratio, divide up, divided, parted, carve up, slice"
     ),
     "SET": (
-        "set, make, use, apply, add, put, configure, set up, setup, define, establish, enforce, impose, "
+        "please set, dial, dial in, pin, fix, settle, keep, tune, put on, slap, bring, drop, cut, shorten, extend, lengthen, relax, tighten, move, set, make, use, apply, add, put, configure, set up, setup, define, establish, enforce, impose, "
         "implement, introduce, give, provide, have, install, set to, create, change, update, adjust, increase, "
         "raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, need, needs, require, "
         "run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, opt for, go with, "
         "adopt, specify, assign, grant, turn"
     ),
     "CREATE": (
-        "create, add, make, build, register, spin up, stand up, define, set up, setup, publish, expose, open, "
+        "wire up, put up, roll, hook up, provision, open up, create, add, make, build, register, spin up, stand up, define, set up, setup, publish, expose, open, "
         "bring up, launch, onboard, deploy, introduce, generate, new"
     ),
     "ON": (
@@ -43,7 +44,7 @@ CONCEPTS: dict[str, str] = {
         "make"
     ),
     "OFF": (
-        "disable, turn off, deactivate, switch off, remove, delete, stop, lift, clear, cancel, drop, get rid of, "
+        "can go, may go, should go, must go, has to go, needs to go, can be removed, can be dropped, is not needed, isn't needed, not needed, is no longer needed, no longer needed, obsolete, can come off, should come off, wipe, nuke, ditch, unset, tear down, disable, turn off, deactivate, switch off, remove, delete, stop, lift, clear, cancel, drop, get rid of, "
         "end, take off, take away, turn it off, kill, no longer, no more, scrap, retire, abolish, quit, cease, "
         "switched off, need its, doesn't need, does not need, don't need, no need for, not need, be stopped, be "
         "removed, removed, stopped, dropped, taken off, be dropped, do without, do away with, dispense with, take "
@@ -55,14 +56,14 @@ CONCEPTS: dict[str, str] = {
         "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
-        "block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
+        "must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
         "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
         "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
         "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
         "banned, forbade, kept out, shut"
     ),
     "CALL": (
-        "call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
+        "speak, talk, interact with, get at, reach into, call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
         "request, get to, consume, talk with, call into, go to, reach out to, talking to, connect with, connect, "
         "see, enter, reachable, accessible, callable, be reached, reached, be accessed, contacting, be contacted, "
         "invocable, open to, calling, get into, get in, have access to, access to, have business calling"
@@ -114,7 +115,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "LIMIT": (
         "limit, rate limit, rate-limit, cap, throttle, restrict, rate limiting, rate-limiting, throttling, rate "
-        "limits, quota, ceiling, bound, max, maximum, at most, no more than, not more than, up to, limiting, "
+        "limits, quota, ceiling, bound, max, maximum, at most, no more than, not more than, not more, up to, limiting, "
         "limited, more than, only, ration, constrain"
     ),
     "RATELIMIT": (
@@ -150,7 +151,7 @@ CONCEPTS: dict[str, str] = {
         "worker, workers"
     ),
     "DRAIN": (
-        "drain, empty, take out of service, take out of rotation, draining, retire, phase out, quiesce, take "
+        "out of the rotation, out of circulation, out of the load balancing, out of traffic, from rotation, from the rotation, drain off, drain, empty, take out of service, take out of rotation, draining, retire, phase out, quiesce, take "
         "offline, out of rotation, out of service, offline"
     ),
     "COMPRESS": ("compress, compression, gzip, brotli, zstd, compressed, zip, gzipped"),
@@ -168,10 +169,11 @@ CONCEPTS: dict[str, str] = {
         "mtls, m-tls, mutual tls, mutual-tls, mutual authentication, mutual tls authentication, encryption, "
         "encrypt, encrypted, tls between services, mtls authentication"
     ),
+    "MODE": ("mode"),
     "STRICT": ("strict, strictly, mandatory, strict mode, enforced, compulsory, required"),
     "PERMISSIVE": ("permissive, optional, permissive mode, relaxed, optionally"),
     "AUTHENTICATED": (
-        "authenticated, logged in, logged-in, signed in, signed-in, authenticated users, authenticated callers, "
+        "unless authenticated, unless logged in, unless they are logged in, unless they are authenticated, unless signed in, unless you are logged in, who have a valid token, with a valid jwt, authenticated, logged in, logged-in, signed in, signed-in, authenticated users, authenticated callers, "
         "valid login, known users, verified, verified users, logged in users, registered users, with a valid "
         "token, with a valid login, who are logged in, who have logged in, authorised users, authorized users, "
         "authentic"
@@ -183,6 +185,7 @@ CONCEPTS: dict[str, str] = {
         "authenticated, credentials, logging in, signing in, token validation, id token, valid token, valid "
         "tokens"
     ),
+    "FILTERING": ("filter, filters, blocking, filtering, detection, inspection, scanning, checks, check, blocker"),
     "VALIDATE": (
         "validate, verify, check, validation, inspect, examine, verification, detect, spot, catch, identify, "
         "recognise, recognize, sniff out"
@@ -190,7 +193,7 @@ CONCEPTS: dict[str, str] = {
     "ISSUER": ("issuer, issued by, iss"),
     "KEYS": ("keys, jwks, key set, keys at, jwks uri, jwks_uri, jwks url, keyset"),
     "ANONYMOUS": (
-        "anonymous, unauthenticated, anonymous users, unauthenticated users, unauthenticated requests, anonymous "
+        "without being authenticated, without authenticating, without being logged in, without logging in, without signing in, without being signed in, who are not logged in, who is not logged in, who are not authenticated, who is not authenticated, without valid token, without valid credentials, without credentials, without proof of identity, without a valid jwt, without a jwt, without jwt, lacking a token, lacking a valid token, anonymous, unauthenticated, anonymous users, unauthenticated users, unauthenticated requests, anonymous "
         "requests, not logged in, without a token, without a valid token, without a login, without authentication"
     ),
     "SUSPICIOUS": (
@@ -319,7 +322,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "REQUESTRATE": ("request rate, requests per second, traffic rate, rps"),
     "ALERT": (
-        "alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
+        "let the team know, let ops know, let the on-call know, let everybody know, let everyone know, let sre know, let the devs know, let people know, send a message, send an email, send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get a page, get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell someone, tell everybody, alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
         "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, wake "
         "me, wake me up, wake us, wake us up, notifications, shout, raise an alert, email, sound the alarm, ring, "
         "call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, alerted, give me a "
@@ -331,7 +334,7 @@ CONCEPTS: dict[str, str] = {
         "where, as long as, for, on"
     ),
     "ABOVE": (
-        "above, over, exceeds, exceed, more than, greater than, higher than, >, goes above, go above, rises "
+        "above, over, exceeds, exceed, climb over, climb past, go above, get above, grow above, grows above, grow beyond, grows beyond, rise over, rise beyond, jump over, jumps over, jump past, shoot above, shoot over, shoot past, creep above, creep over, exceeds the, cross, top, surpass, reach, spike past, run over, runs over, more than, greater than, higher than, >, goes above, go above, rises "
         "above, passes, beyond, crosses, tops, climbs above, goes over, gets above, is above, larger than, "
         "surpasses, hits, reaches, climbs over, gets over, climbs past, goes past, go over, rise above, rises "
         "over, exceeding, go past, past, is over, is more than, is higher than, is greater than, in excess of, "
@@ -406,7 +409,7 @@ CONCEPTS: dict[str, str] = {
         "unwind, undoing"
     ),
     "LAST": (
-        "last, latest, previous, most recent, recent, last thing, newest, just made, we just made, i just made, "
+        "what i just did, what i did, what we just did, what we did, what you did, what you just did, i just did, we just did, last, latest, previous, most recent, recent, last thing, newest, just made, we just made, i just made, "
         "you just made, you just did, just did"
     ),
     "CHANGE": (
@@ -419,7 +422,7 @@ CONCEPTS: dict[str, str] = {
         "take me back, set back, set everything back"
     ),
     "STATE": (
-        "state, config, configuration, setup, how it was, the way it was, as it was, what it was, what we had, "
+        "where it was, where we were, where things were, how things stood, where it stood, like it was, like they were, the way it were, as they were, how they were, where they were, state, config, configuration, setup, how it was, the way it was, as it was, what it was, what we had, "
         "how things were, the way things were, mesh, was, were, policies, point, documents, situation, status, "
         "settings, time, had, what"
     ),
@@ -453,7 +456,7 @@ CONCEPTS: dict[str, str] = {
         "edited, news, touched"
     ),
     "BEHIND": (
-        "behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to date, out-of-date, "
+        "don't run the latest config, not running the latest config, do not run the latest config, not on the latest config, not on the latest revision, don't have the latest config, do not have the latest config, not have the latest config, missing the latest config, still on an old config, still on old config, running an old config, don't run the latest, not on the latest, running stale config, latest config, newest config, latest configuration, newest revision, latest revision, not converged, haven't synced, not synced, haven't acked, not acked, behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to date, out-of-date, "
         "lag, lag behind, trail, not yet updated, unsynced, old config, late, not caught up, lagging behind, in "
         "sync, caught up, up to date"
     ),
@@ -506,7 +509,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "METHODWORD": ("method, methods, http method, verb, request method"),
     "PATHWORD": (
-        "path, paths, url, prefix, under, path prefix, url path, uri, url prefix, beginning with, starting with, "
+        "below, beneath, anything under, everything under, underneath, path, paths, url, prefix, under, path prefix, url path, uri, url prefix, beginning with, starting with, "
         "starts with, begins with, paths under, at"
     ),
     "HOSTWORD": ("host, hostname, domain, host name, domain name, on host, on the host"),
@@ -551,13 +554,13 @@ CONCEPTS: dict[str, str] = {
     ),
     "MORE": ("more"),
     "RULE": ("rule, rules"),
-    "LOAD": ("load, busy"),
+    "LOAD": ("target, targeting, threshold, utilization, utilisation, average, usage, aiming at, target of, load, busy"),
     "REQUEST": ("request, requests"),
     "WAITING": ("waiting"),
     "EVALUATION": ("rate, rates, revenue, conversion, conversions"),
     "ANYBODY": ("anybody, anyone, everybody, everyone, nobody, no one, someone"),
     "TO": (
-        "to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, =>, "
+        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, :=, =, to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, =>, "
         "→, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, "
         "go down to"
     ),
@@ -615,6 +618,12 @@ CONCEPTS: dict[str, str] = {
 """By concept, phrases separated by commas."""
 
 SILENT = (
+    "could somebody, can somebody, could someone, can someone, would somebody, would someone, can anybody, could "
+    "anybody, can anyone, could anyone, may somebody, can u, could u, would u, will u, u, gimme, ugh, argh, ah, aha, "
+    "gosh, jeez, omg, lol, tbh, imo, afaik, imho, anyways, anyway, yeah, yep, yes, yup, real quick, quick one, small "
+    "request, one request, a request, current, tia, kthx, much obliged, obliged, if u can, hiya, howdy, hallo, "
+    "phew, oi, guess, i guess, i suppose, i believe, i'd rather, on-call, oncall, the on-call, on-call engineer, "
+    "signed off, good to go, rightaway, rn, straight up, small one, quickie, folks please, "
     "please, pls, plz, kindly, could you, can you, would you, will you, could we, can we, would it be possible "
     "to, is it possible to, i want to, i want you to, i want, i would like to, i would like you to, i'd like to, "
     "i'd like you to, i'd like, i would like, id like to, we want to, we would like to, we'd like to, we need to, "

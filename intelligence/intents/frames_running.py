@@ -208,6 +208,8 @@ def _kpi(c: Clause) -> list[Intent]:
     """The names after "like": words, between commas."""
     place = c.place("LIKE")
     said: list[list[str]] = [[]]
+    if place is None and (named := c.place("KPI")) is not None and c.tokens[named + 1 :]:
+        place = named  # "track the KPI basket size"
     tokens = c.tokens[place + 1 :] if place is not None else [t for t in c.tokens if t.kind in (UNKNOWN, QUOTED)]
     for token in tokens:
         if token.kind == "mark" or token.text.lower() in ("and", "&", "plus", "as well as", "or"):
@@ -263,6 +265,8 @@ def _take_off(c: Clause) -> list[Intent]:
         raise MisfitError
     if any(token.has(mask("CALL USER")) and not token.has(mask("TRAFFIC SET")) for token in c.tokens):
         raise MisfitError  # "no login, no access" asks for a login
+    if found == [Feature.THREAT_FILTER] and not c.has("POLICY VALIDATE FILTERING"):
+        raise MisfitError  # "stop SQL injection" asks for the filter, and does not take it off
     return [TakeOff(found[0], target) for target in c.target()]
 
 
@@ -355,7 +359,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "take off",
         f"OFF|NOT {_REMOVABLE}",
-        f"{_S} TRAFFIC POLICY OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL ROUTE",
+        f"{_S} TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL ROUTE",
         _take_off,
         says="remove the timeout from payment",
         weight=3,

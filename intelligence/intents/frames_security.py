@@ -25,6 +25,8 @@ _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC EXTERNAL COMMUNICATION"
 _NAMES = (SERVICE, STRANGER)
 _CALLS = mask("CALL TRAFFIC")
+_OTHERWISE = frozenset(("change", "adjust", "update", "modify"))
+"""Verbs that say that it is to be otherwise, and not how."""
 
 
 def _mtls(c: Clause) -> list[Intent]:
@@ -36,6 +38,9 @@ def _mtls(c: Clause) -> list[Intent]:
         if c.has("STRICT"):
             raise MisfitError
         mode = MtlsMode.PERMISSIVE
+    elif c.has("MODE") or any(token.text.lower() in _OTHERWISE for token in c.tokens):
+        c.target()
+        raise AmbiguousError("which mode:", tuple(mode.value for mode in MtlsMode), what="mode")
     else:
         mode = MtlsMode.STRICT
     return [MutualTls(target, mode) for target in c.target()]
@@ -155,7 +160,10 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
             raise MisfitError
         return [], keys[0]
     if c.has("IT"):
-        return [], c.surroundings.referent
+        referent = c.surroundings.referent or c.surroundings.service
+        if referent is None:
+            raise AmbiguousError('what does "it" mean:', what="service")
+        return [], referent
     if c.surroundings.named_elsewhere:
         c.target()
     return [], None
@@ -218,7 +226,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "mtls",
         "MTLS",
-        f"{_ABOUT} STRICT PERMISSIVE OFF NOT BETWEEN FROM CALL ONLY ALLOW ROUTE",
+        f"{_ABOUT} STRICT PERMISSIVE MODE OFF NOT BETWEEN FROM CALL ONLY ALLOW ROUTE",
         _mtls,
         says="require mutual TLS between all services",
         weight=2,

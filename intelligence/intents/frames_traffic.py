@@ -171,12 +171,21 @@ def _pair(two: Sequence[Token]) -> tuple[Token, Decimal | None]:
     return version, amount.numbers[0] if amount.numbers else None
 
 
+_TAKEN_BY = frozenset(
+    f"{be}{verb} by" for be in ("", "be ") for verb in ("handled", "served", "taken", "received", "answered", "processed")
+)
+
+
 def _route_to(c: Clause) -> list[Intent]:
     """ "route all payments to the secure cluster": one service before "to", one after it."""
     names = [i for i, token in enumerate(c.tokens) if token.kind in (SERVICE, STRANGER)]
     if len(names) != 2:
         raise MisfitError
-    to = [i for i, token in enumerate(c.tokens) if token.mask & _TO and token.kind == "word"]
+    to = [
+        i
+        for i, token in enumerate(c.tokens)
+        if token.kind == "word" and (token.mask & _TO or token.text.lower() in _TAKEN_BY)
+    ]
     first, second = names
     if any(first < i < second for i in to):
         source, destination = first, second

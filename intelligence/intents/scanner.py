@@ -16,6 +16,7 @@ _SCAN = re.compile(
     r"""
     (?P<url>https?://[^\s,;"']+)
   | (?P<quoted>"[^"\n]{1,120}")
+  | (?P<share>\bv\d[\w.]*|\bcanary|\bstable)\s?[=:]\s?(?=\d+\s?%)
   | (?P<pair>(?:\bheader\s+)?\b[a-z][a-z0-9]*(?:-[a-z0-9]+)+\s*(?:[:=]|==)\s*"?[\w.*@-]+"?)
   | (?P<date>\d{4}-\d{2}-\d{2})
   | (?P<clock>(?:[01]?\d|2[0-3]):[0-5]\d(?![\d/:%])(?:\s?[ap]m\b)?|\d{1,2}\s?[ap]m\b)
@@ -64,6 +65,9 @@ def scan(text: str) -> Iterator[Piece]:
             number, unit = found["number"], found["unit"]
             yield Piece("number", number, number, found.start())
             yield Piece("word", unit, unit.lower(), found.start() + len(number))
+            continue
+        if kind == "share":  # "v1=60%" is a version and a percentage
+            yield Piece("word", found["share"], found["share"].lower(), found.start())
             continue
         if kind == "slashed":
             yield from _slashed(found)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, Surroundings
+from intelligence.intents.context import concluded, is_heading, is_statement, wished
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
@@ -86,7 +87,7 @@ class Reader:
         outcome, lost = Outcome(), []
         sentences = _sentences(tokens)
         for sentence in sentences:
-            if len(sentences) > 1 and _is_framing(sentence):
+            if len(sentences) > 1 and (_is_framing(sentence) or (sentence is sentences[0] and _is_preamble(sentence))):
                 self._frame(sentence)
                 continue
             self._within(sentence)
@@ -143,7 +144,7 @@ class Reader:
                 stretch = tokens[atoms[start][0] : atoms[end - 1][1]]
                 head = list(self._head)
                 part = self._instruction(stretch)
-                if part is None and end - start <= 2 and _is_background(stretch):
+                if part is None and end - start <= 2 and _is_background(stretch, heading=_colon(tokens, atoms[end - 1][1])):
                     part = Outcome(background=(words_of(stretch),))
                 if part is None:
                     continue
@@ -176,6 +177,15 @@ class Reader:
             found = self._fitting(kept)
             if found is not None:
                 return replace(found, background=(words_of(reason),))
+        for parted in (wished(tokens), concluded(tokens)):
+            if parted is None or (parted[0][0] is not tokens[0]):
+                continue
+            said, kept = parted
+            if wished(tokens) != parted and not _is_background(said):
+                continue
+            found = self._instruction(kept)
+            if found is not None:
+                return replace(found, background=(words_of(said), *found.background))
         if self._head and any(not token.silent and token.kind not in ("word", "mark", UNKNOWN) for token in tokens):
             found = self._fitting([*self._head, *tokens], repeated=True)
             if found is not None:
@@ -294,8 +304,32 @@ def _is_framing(tokens: Sequence[Token]) -> bool:
     )
 
 
-def _is_background(tokens: Sequence[Token]) -> bool:
-    """A statement without an order, a reason, or a greeting."""
+def _is_preamble(tokens: Sequence[Token]) -> bool:
+    """ "After the incident we agreed on the following for orders:", before a list: it says what the list is about."""
+    if not tokens or not _colon(tokens, len(tokens) - 1):
+        return False
+    return all(_is_framing(part) or _introduces(part) for part in (tokens[a:b] for a, b in _atoms(tokens)))
+
+
+def _introduces(part: Sequence[Token]) -> bool:
+    if _is_background(part, heading=True):
+        return True
+    said = {word for token in part for word in token.text.lower().split()}
+    return bool(said & _INTRODUCING) and not any(
+        token.mask & _GUARDS or (token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent)
+        for token in part
+    )
+
+
+_INTRODUCING = frozenset(("following", "follows", "agreed", "checklist", "list", "steps", "things", "points", "items"))
+
+
+def _colon(tokens: Sequence[Token], place: int) -> bool:
+    return place < len(tokens) and tokens[place].text in (":", "：")
+
+
+def _is_background(tokens: Sequence[Token], *, heading: bool = False) -> bool:
+    """A statement without an order, a reason, a greeting, or, before a colon, a heading."""
     if any(token.mask & _GUARDS for token in tokens):
         return False
     words = [word for token in tokens for word in token.text.lower().split()]
@@ -312,9 +346,12 @@ def _is_background(tokens: Sequence[Token]) -> bool:
     if _opening(words) is not None:
         return True
     spoken = [word for word in words if word != "please"]
+    ordering = any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
+    if not ordering and (is_statement(tokens) or (heading and is_heading(tokens))):
+        return True
     return (
         any(word in STATEMENT_WORDS or word.endswith(("'s", "'re", "'ve", "'m")) for word in spoken)
-        and not any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
+        and not ordering
         and not _polite_order(words)
     )
 

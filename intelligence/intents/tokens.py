@@ -15,6 +15,7 @@ from intelligence.intents.quantities import Quantities
 from intelligence.intents.scanner import SPACELESS, Piece, normal, scan
 from intelligence.intents.token import (
     ADDRESS,
+    AMOUNT,
     BACKEND,
     COUNTRY,
     DURATION,
@@ -64,7 +65,7 @@ class Reading:
 def tokens(sentence: str, reading: Reading) -> list[Token]:
     """The tokens of `sentence`, in order, lists joined."""
     text = normal(sentence)
-    return joined(_rated(_Tokeniser(text, reading).run()))
+    return joined(_closed(_changed(_rated(_Tokeniser(text, reading).run()))))
 
 
 class _Tokeniser(Quantities):
@@ -155,7 +156,8 @@ class _Tokeniser(Quantities):
         while entry is not None and entry.length > 1:
             end = place + entry.length - 1
             name = self._name(end)
-            if name is None or name[0] < 2:  # words
+            compared = self._words[end] == "more" and self._words[end + 1 : end + 2] == ["than"]
+            if not compared and (name is None or name[0] < 2):  # words
                 break
             entry = self._reading.lexicon.find(self._words[:end], place)
         return entry
@@ -397,6 +399,8 @@ def _may_precede(piece: Piece) -> bool:
 
 _LISTABLE = (SERVICE, COUNTRY, ADDRESS, METHOD)
 _CONNECTORS = mask("AND COMMA")
+_PARTING = frozenset(("but", "while", "yet", "whereas", "then", "and then", "after that", "afterwards"))
+"""Words that set what follows apart from what went before."""
 
 
 def _rated(found: Sequence[Token]) -> list[Token]:
@@ -417,6 +421,36 @@ def _rated(found: Sequence[Token]) -> list[Token]:
     return result
 
 
+_CHANGING = (AMOUNT, DURATION, RATE)
+_STEPWISE = mask("STEPWISE EVERYTIME")
+
+
+def _changed(found: Sequence[Token]) -> list[Token]:
+    """ "from 5s to 10s": what it is now need not be read; unless it is to go there by and by."""
+    result = list(found)
+    for place in range(len(result) - 3):
+        word, old, to, new = result[place : place + 4]
+        if (
+            word.text.lower() == "from"
+            and to.text.lower() == "to"
+            and old.kind == new.kind
+            and old.kind in _CHANGING
+            and not any(token.mask & _STEPWISE or token.text.lower() in ("by", "over") for token in result)
+        ):
+            return [*result[:place], *result[place + 2 :]]
+    return result
+
+
+def _closed(found: list[Token]) -> list[Token]:
+    """Without "…, no more" at its end, which repeats that a number is all."""
+    said = [token for token in found if token.kind != "mark"]
+    if len(said) > 2 and said[-1].text.lower() in ("no more", "not more", "and no more", "and not more", "tops"):
+        last = found.index(said[-1])
+        if found[last - 1].kind == "mark" or said[-1].text.lower() == "tops":
+            return [*found[:last], *found[last + 1 :]]
+    return found
+
+
 def joined(found: Sequence[Token]) -> list[Token]:
     """Tokens of one kind that only commas and "and" part become one: "payment, cart and checkout"."""
     result: list[Token] = []
@@ -430,6 +464,7 @@ def joined(found: Sequence[Token]) -> list[Token]:
                 while (
                     later < len(found)
                     and later - end < 2
+                    and found[later].text.lower() not in _PARTING
                     and (found[later].has(_CONNECTORS) or found[later].text.lower() == "the")
                 ):
                     later += 1
