@@ -69,6 +69,11 @@ _SCOPES = frozenset(
         " ignore forget don't stop question why what how who when where which"
     ).split()
 )
+_REPORTING = frozenset(
+    "say says said tell tells told write writes wrote claim claims suggest suggests recommend recommends think thinks ask"
+    " asks reads read proposes propose states state believes believe advises advise".split()
+)
+"""What somebody says, before a colon, is not said to us."""
 _CONCLUSIONS = frozenset(("so", "hence", "therefore", "thus", "which is why", "that's why", "that is why", "so please"))
 _MOST_HEADING_WORDS = 6
 
@@ -83,10 +88,12 @@ def is_statement(tokens: Sequence[Token]) -> bool:
     parted = wished(tokens)
     if parted is not None:
         asked = words(parted[1])
-        return bool(asked) and not _MODAL & set(asked) and "to" not in asked and not any(w.endswith("ed") for w in asked)
+        return (
+            bool(asked) and not _MODAL & set(asked) and "to" not in asked and not any(w.endswith("ed") for w in asked)
+        )
     while said and said[0] in ("and", "but", "as", "also", "well", "ok", "hi", "hey", "hello", "sorry"):
         said = said[1:]
-    if len(said) < 2 or _MODAL & set(said):
+    if len(said) < 2 or _MODAL & set(said) or _REPORTING & set(said):
         return False
     first = next((token for token in tokens if token.kind != "mark"), None)
     subject = said[0] in _DETERMINERS | _PRONOUNS | _PEOPLE | _EVENTS or (
@@ -111,6 +118,11 @@ def is_heading(tokens: Sequence[Token]) -> bool:
     if not 0 < len(said) <= _MOST_HEADING_WORDS or (_SCOPES | _MODAL) & set(said):
         return False
     return said[-1] in _HEADINGS
+
+
+def is_quoting(tokens: Sequence[Token]) -> bool:
+    """ "Our docs say:"."""
+    return any(word in _REPORTING for word in words(tokens)[-2:])
 
 
 def wished(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] | None:

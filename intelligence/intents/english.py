@@ -52,11 +52,11 @@ CONCEPTS: dict[str, str] = {
     ),
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold, kept, held, left"),
     "ALLOW": (
-        "allow, permit, let, grant, may, authorize, authorise, admit, let in, let through, able, allowed, "
+        "give access, grant access, allow, permit, let, grant, may, authorize, authorise, admit, let in, let through, able, allowed, "
         "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
-        "must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
+        "geo-block, geoblock, bounce, be bounced, deny access, revoke access, close, close off, must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
         "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
         "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
         "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
@@ -104,7 +104,9 @@ CONCEPTS: dict[str, str] = {
         "each, apiece, per-attempt"
     ),
     "TIMES": ("times, time, x, attempts, tries, attempt"),
-    "DELAY": ("delay, slow down, latency, hold up, delays, add latency, hold back"),
+    "DELAY": (
+        "slow, slow it down, lag, sleep, stall, delay, slow down, latency, hold up, delays, add latency, hold back"
+    ),
     "ABORT": (
         "abort, fail, error, return, answer, respond, respond with, errors, aborts, failing, failures, crash, "
         "break, reply"
@@ -234,7 +236,7 @@ CONCEPTS: dict[str, str] = {
         "trails, audited"
     ),
     "LOG": (
-        "log, record, logging, write down, logs, report, keep a log of, keep a record of, trail, record of, log "
+        "write, write an, emit, produce, note down, persist, log, record, logging, write down, logs, report, keep a log of, keep a record of, trail, record of, log "
         "of, keep, end up in, recorded, logged, written"
     ),
     "VIOLATION": (
@@ -432,6 +434,11 @@ CONCEPTS: dict[str, str] = {
         "report, visualize, visualise, check, look at, find out, know, draw, render, launch, take me to, go to, "
         "let see, want to see, summarize, summarise, need, what, how, which, are, is, shown"
     ),
+    "SERVICESTHERE": (
+        "which services do we have, what services do we have, what services are there, which services are there, which "
+        "services exist, what services exist, which services are running, what services are running, which services "
+        "are registered, what services are registered, what services do we run, which services do we run"
+    ),
     "WHY": (
         "why, reason, how come, what is the reason, for what reason, what caused, explain, what made, reasons, cause"
     ),
@@ -456,7 +463,7 @@ CONCEPTS: dict[str, str] = {
         "edited, news, touched"
     ),
     "BEHIND": (
-        "don't run the latest config, not running the latest config, do not run the latest config, not on the latest config, not on the latest revision, don't have the latest config, do not have the latest config, not have the latest config, missing the latest config, still on an old config, still on old config, running an old config, don't run the latest, not on the latest, running stale config, latest config, newest config, latest configuration, newest revision, latest revision, not converged, haven't synced, not synced, haven't acked, not acked, behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to date, out-of-date, "
+        "haven't got the latest config, haven't got the newest config, haven't got the newest configuration, haven't got the latest configuration, haven't picked up the latest config, haven't picked up the change, haven't received the latest config, haven't received the config, have not got the latest config, have not received the latest config, haven't applied the latest config, not got the latest config, running behind, drifted, out of step, don't run the latest config, not running the latest config, do not run the latest config, not on the latest config, not on the latest revision, don't have the latest config, do not have the latest config, not have the latest config, missing the latest config, still on an old config, still on old config, running an old config, don't run the latest, not on the latest, running stale config, latest config, newest config, latest configuration, newest revision, latest revision, not converged, haven't synced, not synced, haven't acked, not acked, behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to date, out-of-date, "
         "lag, lag behind, trail, not yet updated, unsynced, old config, late, not caught up, lagging behind, in "
         "sync, caught up, up to date"
     ),
@@ -554,7 +561,9 @@ CONCEPTS: dict[str, str] = {
     ),
     "MORE": ("more"),
     "RULE": ("rule, rules"),
-    "LOAD": ("target, targeting, threshold, utilization, utilisation, average, usage, aiming at, target of, load, busy"),
+    "LOAD": (
+        "based on, on the basis of, depending on the, driven by, by average, target, targeting, threshold, utilization, utilisation, average, usage, aiming at, target of, load, busy"
+    ),
     "REQUEST": ("request, requests"),
     "WAITING": ("waiting"),
     "EVALUATION": ("rate, rates, revenue, conversion, conversions"),

@@ -93,7 +93,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "why refused",
         "WHY REFUSED|ERRORRATE|ABORT|DENY",
-        f"{_S} {_ASK} REFUSED TRAFFIC POLICY CHANGE ERRORRATE BY PROXY ROUTENOUN ABORT DENY",
+        f"{_S} {_ASK} REFUSED TRAFFIC POLICY CHANGE ERRORRATE BY PROXY ROUTENOUN ABORT DENY number STATUS USER",
         _about(About.WHY_REFUSED),
         says="why is checkout refused?",
         weight=3,
@@ -132,8 +132,8 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "where traffic goes",
-        "WHERE|HOW|SHOW|WHAT TRAFFIC|SPLIT|GOING service",
-        f"service stranger version {_ASK} TRAFFIC GOING SPLIT ROUTE VERSIONNOUN BETWEEN",
+        "WHERE|HOW|SHOW|WHAT TRAFFIC|SPLIT|GOING|ROUTE service",
+        f"service stranger version CANARY STABLE GETTING {_ASK} TRAFFIC GOING SPLIT ROUTE VERSIONNOUN BETWEEN",
         _about(About.SPLIT),
         says="how is the traffic of payment split?",
         weight=2,
@@ -144,6 +144,14 @@ FRAMES: tuple[Frame, ...] = (
         f"{_ASK} SERVICENOUN ALL EVERY",
         _whole(About.SERVICES),
         says="list the services",
+        weight=1,
+    ),
+    frame(
+        "services that are there",
+        "SERVICESTHERE",
+        f"{_ASK} SERVICENOUN",
+        _whole(About.SERVICES),
+        says="which services do we have?",
         weight=1,
     ),
     frame(

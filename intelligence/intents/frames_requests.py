@@ -272,7 +272,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "rate limit",
         "LIMIT|RATELIMIT|ALLOW|SET|CREATE|ONLY rate",
-        f"{_ABOUT} EXTERNAL LIMIT RATELIMIT ALLOW ONLY PERUSER PERADDRESS MAX USER IPS CALL DENY ABOVE BY NOT",
+        f"{_ABOUT} EXTERNAL LIMIT RATELIMIT ALLOW ONLY PERUSER PERADDRESS MAX USER IPS CALL DENY ABOVE BY NOT REST",
         _rate_limit,
         says="limit payment to 100 requests per minute per user",
     ),

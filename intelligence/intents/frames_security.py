@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError, ContradictionError
 from intelligence.intents.frames import SETUP, Frame, frame
@@ -18,13 +20,14 @@ from intelligence.intents.intents import (
     ThreatFilter,
 )
 from intelligence.intents.lexicon import mask
-from intelligence.intents.token import SERVICE, STRANGER, URL
+from intelligence.intents.token import SERVICE, STRANGER, URL, Token
 from registry.model import ServiceKey
 
 _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC EXTERNAL COMMUNICATION"
 _NAMES = (SERVICE, STRANGER)
 _CALLS = mask("CALL TRAFFIC")
+_EVERYWHERE = mask("EVERY SERVICENOUN ALL EXTERNAL")
 _OTHERWISE = frozenset(("change", "adjust", "update", "modify"))
 """Verbs that say that it is to be otherwise, and not how."""
 
@@ -67,6 +70,13 @@ def _access(c: Clause) -> list[Intent]:
         )
     if not sources and not c.countries() and not c.addresses() and action is Access.ONLY and not c.methods():
         raise MisfitError
+    if (
+        action is Access.ONLY
+        and target is None
+        and (c.methods() or c.of_kind("path"))
+        and not any(token.mask & _EVERYWHERE for token in c.tokens)
+    ):
+        raise AmbiguousError("only these, of which service (or all services)?", what="service")
     paths = c.of_kind("path")
     if len(paths) > 1:
         raise MisfitError
@@ -133,6 +143,16 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
             return c.resolved(c.tokens[second]), called_key
         between = c.tokens[first + 1 : second]
         before = c.tokens[:first]
+        if _is_restless(c, between):
+            raise AmbiguousError(
+                f"who is not to call whom: {c.tokens[first].text} or {c.tokens[second].text}?", what="meaning"
+            )
+        if c.has("NOBODYBUT") and any(token.mask & mask("NOBODYBUT") for token in between):
+            raise MisfitError  # "checkout may call nothing but payment": whom it may call is no rule of ours
+        if any(token.text.lower() in ("access to", "deny access to") for token in before) and [
+            token.text.lower() for token in between if token.text.lower() in ("for", "from")
+        ] == ["for"]:
+            return c.resolved(c.tokens[second]), c.resolved(c.tokens[first])[0]
         nearest = next((token for token in reversed(between) if not token.silent or _is_from(token)), None)
         if any(token.text.lower() == "by" for token in between) or (nearest is not None and _is_from(nearest)):
             called, callers = first, second
@@ -167,6 +187,15 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
     if c.surroundings.named_elsewhere:
         c.target()
     return [], None
+
+
+def _is_restless(c: Clause, between: Sequence[Token]) -> bool:
+    """ "block cart from payment": either may be meant."""
+    return (
+        c.has("DENY NOBODYBUT")
+        and any(token.text.lower() == "from" for token in between)
+        and not any(token.mask & _CALLS for token in c.tokens)
+    )
 
 
 def _is_from(token: object) -> bool:

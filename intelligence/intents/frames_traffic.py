@@ -172,7 +172,9 @@ def _pair(two: Sequence[Token]) -> tuple[Token, Decimal | None]:
 
 
 _TAKEN_BY = frozenset(
-    f"{be}{verb} by" for be in ("", "be ") for verb in ("handled", "served", "taken", "received", "answered", "processed")
+    f"{be}{verb} by"
+    for be in ("", "be ")
+    for verb in ("handled", "served", "taken", "received", "answered", "processed")
 )
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, Surroundings
-from intelligence.intents.context import concluded, is_heading, is_statement, wished
+from intelligence.intents.context import concluded, is_heading, is_quoting, is_statement, wished
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
@@ -144,7 +144,12 @@ class Reader:
                 stretch = tokens[atoms[start][0] : atoms[end - 1][1]]
                 head = list(self._head)
                 part = self._instruction(stretch)
-                if part is None and end - start <= 2 and _is_background(stretch, heading=_colon(tokens, atoms[end - 1][1])):
+                if (
+                    part is None
+                    and end - start <= 2
+                    and not self._goes_on(tokens, atoms, end)
+                    and _is_background(stretch, heading=_colon(tokens, atoms[end - 1][1]))
+                ):
                     part = Outcome(background=(words_of(stretch),))
                 if part is None:
                     continue
@@ -161,6 +166,12 @@ class Reader:
 
         found = rest(0)
         return found if found is not None and (found.intents or found.needs) else None
+
+    @staticmethod
+    def _goes_on(tokens: Sequence[Token], atoms: Sequence[tuple[int, int]], end: int) -> bool:
+        """ "The team restarts the servers, then …": what comes before "then" is a step, and no background."""
+        between = tokens[atoms[end - 1][1] : atoms[end][0]] if end < len(atoms) else ()
+        return any(token.text.lower() in _STEPS for token in between)
 
     # --- one instruction ---
 
@@ -292,6 +303,7 @@ def _trimmed(tokens: Sequence[Token]) -> list[Token]:
     return list(tokens[start:end])
 
 
+_STEPS = frozenset(("then", "and then", "after that", "afterwards", "next", "followed by", "finally", "lastly"))
 _EDGES = frozenset(
     ("and", "then", "and then", "but", "&", "plus", "also", "after that", "afterwards", "finally", "while", "or")
 )
@@ -330,7 +342,7 @@ def _colon(tokens: Sequence[Token], place: int) -> bool:
 
 def _is_background(tokens: Sequence[Token], *, heading: bool = False) -> bool:
     """A statement without an order, a reason, a greeting, or, before a colon, a heading."""
-    if any(token.mask & _GUARDS for token in tokens):
+    if any(token.mask & _GUARDS for token in tokens) or (heading and is_quoting(tokens)):
         return False
     words = [word for token in tokens for word in token.text.lower().split()]
     if not words or any(word in _ADDRESSED for word in words):
