@@ -8,6 +8,7 @@ follows: that alone is read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from intelligence.intents.token import BACKEND, SERVICE, UNKNOWN, VERSION, Token
@@ -52,6 +53,8 @@ _FINITE = frozenset(
         " keep look looks seem seems feel feels 's 're 've isn't aren't"
     ).split()
 )
+_AUXILIARY = frozenset("is are was were has have had been got".split())
+_REFERENCE = re.compile(r"[a-z]{2,10}-\d{1,7}|#\d{1,7}")
 _HEADINGS = frozenset(
     (
         "findings finding result results day baseline hardening here requirement requirements ops request incident issue"
@@ -106,6 +109,14 @@ def is_statement(tokens: Sequence[Token]) -> bool:
     return any(_is_finite(word) for word in said[1:]) or said[0].endswith(("'re", "'ve", "'s"))
 
 
+def is_past(tokens: Sequence[Token]) -> bool:
+    """ "The database was migrated", "someone deleted it": a participle of a verb that orders, and no order."""
+    said = words(tokens)
+    return any(word in _AUXILIARY for word in said[1:-1]) or (
+        len(said) > 1 and said[0] in _PRONOUNS and said[1].endswith("ed")
+    )
+
+
 def _is_finite(word: str) -> bool:
     if word in _FINITE or word.endswith(("'s", "'re", "'ve")):
         return True
@@ -117,7 +128,7 @@ def is_heading(tokens: Sequence[Token]) -> bool:
     said = words(tokens)
     if not 0 < len(said) <= _MOST_HEADING_WORDS or (_SCOPES | _MODAL) & set(said):
         return False
-    return said[-1] in _HEADINGS
+    return said[-1] in _HEADINGS or all(word in _HEADINGS or _REFERENCE.fullmatch(word) for word in said)
 
 
 def is_quoting(tokens: Sequence[Token]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 CONCEPTS: dict[str, str] = {
     # --- verbs ---
     "ROUTE": (
-        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
+        "->, =>, →, should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
         "should go, must go, can go, may go, has to go, have to go, bleed, bleed off, trickle, siphon, drip, feed, land in, end up in, arrive in, answered by, be answered by, be handled by, processed by, be processed by, cut across, kick over, fail over, failover, roll onto, route, send, shift, direct, move, steer, forward, divert, point, funnel, transfer, redirect, reroute, "
         "switch, push, migrate, pass, deliver, cut over, switch over, send over, assign, dispatch, bring, flip, "
         "move over, receive, get, take, go, goes, flow, land, serve, handle, roll out, hand, hand over, channel, "
@@ -56,7 +56,7 @@ CONCEPTS: dict[str, str] = {
         "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
-        "geo-block, geoblock, bounce, be bounced, deny access, revoke access, close, close off, must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
+        "revoke, withdraw access, geo-block, geoblock, bounce, be bounced, deny access, revoke access, close, close off, must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
         "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
         "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
         "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
@@ -75,7 +75,7 @@ CONCEPTS: dict[str, str] = {
         "resized, scaled"
     ),
     "AUTOSCALE": (
-        "autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, automatic scaling, "
+        "trigger scaling, trigger autoscaling, trigger a scale-out, trigger a scale out, should scale on, scales on, autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, automatic scaling, "
         "automatically scale, scale automatically, hpa, horizontal autoscaling, elastic scaling, autoscaler, "
         "scaling automatically, scale by themselves, scale itself, scale themselves, scale on its own, scale on "
         "their own, scale up automatically, automatically scale up, scale out automatically, automatically scale "
@@ -104,9 +104,7 @@ CONCEPTS: dict[str, str] = {
         "each, apiece, per-attempt"
     ),
     "TIMES": ("times, time, x, attempts, tries, attempt"),
-    "DELAY": (
-        "slow, slow it down, lag, sleep, stall, delay, slow down, latency, hold up, delays, add latency, hold back"
-    ),
+    "DELAY": ("slow it down, lag, sleep, stall, delay, slow down, latency, hold up, delays, add latency, hold back"),
     "ABORT": (
         "abort, fail, error, return, answer, respond, respond with, errors, aborts, failing, failures, crash, "
         "break, reply"
@@ -317,14 +315,14 @@ CONCEPTS: dict[str, str] = {
         "budget burn, request errors, failure, percentage of errors, error"
     ),
     "LATENCY": (
-        "latency, latencies, response time, response times, p99, p95, p90, p50, median latency, request duration, "
+        "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, p95, p90, p50, median latency, request duration, "
         "p99 latency, p95 latency, p99 response time, 99th percentile, 95th percentile, p99.9, p999, response "
         "latency, 90th percentile, median, slow responses, percentile, p90 latency, p50 latency, request latency, "
         "tail latency, response-time, answer time, median response time"
     ),
     "REQUESTRATE": ("request rate, requests per second, traffic rate, rps"),
     "ALERT": (
-        "let the team know, let ops know, let the on-call know, let everybody know, let everyone know, let sre know, let the devs know, let people know, send a message, send an email, send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get a page, get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell someone, tell everybody, alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
+        "mail, mail me, text me, slack me, get me out of bed, alert us, let the team know, let ops know, let the on-call know, let everybody know, let everyone know, let sre know, let the devs know, let people know, send a message, send an email, send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get a page, get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell someone, tell everybody, alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
         "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, wake "
         "me, wake me up, wake us, wake us up, notifications, shout, raise an alert, email, sound the alarm, ring, "
         "call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, alerted, give me a "

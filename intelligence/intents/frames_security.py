@@ -27,13 +27,22 @@ _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC EXTERNAL COMMUNICATION"
 _NAMES = (SERVICE, STRANGER)
 _CALLS = mask("CALL TRAFFIC")
+_WITHOUT = frozenset(("without", "lacking"))
 _EVERYWHERE = mask("EVERY SERVICENOUN ALL EXTERNAL")
-_OTHERWISE = frozenset(("change", "adjust", "update", "modify"))
+_OTHERWISE = frozenset(("change", "adjust", "update", "modify", "allow", "permit", "accept"))
 """Verbs that say that it is to be otherwise, and not how."""
 
 
 def _mtls(c: Clause) -> list[Intent]:
-    if c.has("OFF NOT") and not c.has("DENY"):
+    without = any(token.text.lower() in _WITHOUT for token in c.tokens)
+    others = [token for token in c.tokens if token.text.lower() not in _WITHOUT]
+    off = any(token.mask & mask("OFF") for token in others)
+    negated = any(token.mask & mask("NOT DENY") and not token.mask & mask("OFF") for token in others)
+    if without and not (off or negated):
+        raise MisfitError
+    if not off and any(token.mask & mask("DENY") for token in others) and not without:
+        raise MisfitError
+    if not without and (off or negated):
         if c.has("STRICT PERMISSIVE"):
             raise MisfitError
         mode = MtlsMode.OFF
@@ -41,7 +50,9 @@ def _mtls(c: Clause) -> list[Intent]:
         if c.has("STRICT"):
             raise MisfitError
         mode = MtlsMode.PERMISSIVE
-    elif c.has("MODE") or any(token.text.lower() in _OTHERWISE for token in c.tokens):
+    elif c.has("MODE") or (
+        any(token.text.lower() in _OTHERWISE for token in c.tokens) and not c.has("ONLY STRICT NOBODYBUT")
+    ):
         c.target()
         raise AmbiguousError("which mode:", tuple(mode.value for mode in MtlsMode), what="mode")
     else:
@@ -255,7 +266,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "mtls",
         "MTLS",
-        f"{_ABOUT} STRICT PERMISSIVE MODE OFF NOT BETWEEN FROM CALL ONLY ALLOW ROUTE",
+        f"{_ABOUT} STRICT PERMISSIVE MODE OFF NOT DENY BETWEEN FROM CALL ONLY ALLOW ROUTE",
         _mtls,
         says="require mutual TLS between all services",
         weight=2,
@@ -328,6 +339,14 @@ FRAMES: tuple[Frame, ...] = (
         _block_suspicious,
         says="block requests from suspicious IPs",
         weight=4,
+    ),
+    frame(
+        "blocking by a file",
+        "DENY file|FEED file",
+        f"{_ABOUT} IPS FROM USER FEED file WITH RULE AND CALL many ALL SUSPICIOUS",
+        _block_suspicious,
+        says="block the addresses of the list /etc/apg/bad.txt",
+        weight=2,
     ),
     frame(
         "blocking by refusals",

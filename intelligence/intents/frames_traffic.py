@@ -34,8 +34,18 @@ _CARRIED = "TRAFFIC VERSIONNOUN ABTEST AND STEPWISE COMMUNICATION"
 _VERSIONS = "version|backend|role"
 
 
+_SOME_USERS = frozenset(
+    (
+        *("beta users", "beta user", "beta testers", "beta tester", "beta customers", "beta group", "internal users"),
+        *("employees", "staff", "premium users", "premium customers", "vip users", "internal testers", "testers"),
+        *("early adopters", "paying customers", "internal", "internally", "inter-service", "east-west", "subscribers"),
+    )
+)
+"""A part of all callers, which no share is of."""
+
+
 def _split(c: Clause) -> list[Intent]:
-    if is_stated(c) or _goes_to_a_service(c):
+    if is_stated(c) or _goes_to_a_service(c) or any(token.text.lower() in _SOME_USERS for token in c.tokens):
         raise MisfitError
     pairs = _shares(c)
     said = [token.names[0] for token, _ in pairs if token.kind == VERSION]
@@ -171,10 +181,12 @@ def _pair(two: Sequence[Token]) -> tuple[Token, Decimal | None]:
     return version, amount.numbers[0] if amount.numbers else None
 
 
+_TAKERS = ("handled", "served", "taken", "received", "answered", "processed")
 _TAKEN_BY = frozenset(
-    f"{be}{verb} by"
-    for be in ("", "be ")
-    for verb in ("handled", "served", "taken", "received", "answered", "processed")
+    (
+        *(f"{be}{verb} by" for be in ("", "be ") for verb in _TAKERS),
+        *("end up in", "land in", "arrive in", "end up at", "end up on", "land on", "arrive at"),
+    )
 )
 
 
@@ -183,10 +195,12 @@ def _route_to(c: Clause) -> list[Intent]:
     names = [i for i, token in enumerate(c.tokens) if token.kind in (SERVICE, STRANGER)]
     if len(names) != 2:
         raise MisfitError
+    pointing = any(token.text.lower() in ("point", "points", "aim") for token in c.tokens)
     to = [
         i
         for i, token in enumerate(c.tokens)
-        if token.kind == "word" and (token.mask & _TO or token.text.lower() in _TAKEN_BY)
+        if token.kind == "word"
+        and (token.mask & _TO or token.text.lower() in _TAKEN_BY or (pointing and token.text.lower() == "at"))
     ]
     first, second = names
     if any(first < i < second for i in to):

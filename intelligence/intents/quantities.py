@@ -100,6 +100,8 @@ class Quantities:
             per, more = rate
             refused = any(word in _REFUSED for word in self._words[place + length : place + length + more])
             return length + more, token_of(REFUSALS if refused else RATE, piece, numbers=(value,), duration=per)
+        if after[:3] == ["and", "a", "half"] and after[3:4] and after[3] in UNITS:
+            return length + 4, token_of(DURATION, piece, duration=UNITS[after[3]] * (float(value) + 0.5))
         if (
             after[:1]
             and after[0] in UNITS

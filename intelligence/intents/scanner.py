@@ -25,6 +25,7 @@ _SCAN = re.compile(
   | (?P<percent>\d+(?:[.,]\d+)?\s?[%٪％])
   | (?P<number>\d+(?:[.,]\d+)*(?![\w.]*-[\w]))(?P<unit>[^\W\d_]+)?(?![\w])
   | (?P<slashed>[a-z0-9][\w-]*/[a-z][\w-]*)
+  | (?P<per>(?<=\d)/(?:s|sec|secs|second|min|minute|h|hr|hour)\b)
   | (?P<path>/(?:[\w.*-]+/?)+)
   | (?P<word>\w+(?:[.'’-]\w+)*)
   | (?P<mark>->|=>|[<>]=?|==|[^\s\w])
@@ -68,6 +69,10 @@ def scan(text: str) -> Iterator[Piece]:
             continue
         if kind == "share":  # "v1=60%" is a version and a percentage
             yield Piece("word", found["share"], found["share"].lower(), found.start())
+            continue
+        if kind == "per":  # "10/s"
+            yield Piece("mark", "/", "/", found.start())
+            yield Piece("word", found.group()[1:], found.group()[1:].lower(), found.start() + 1)
             continue
         if kind == "slashed":
             yield from _slashed(found)

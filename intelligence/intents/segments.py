@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, Surroundings
-from intelligence.intents.context import concluded, is_heading, is_quoting, is_statement, wished
+from intelligence.intents.context import concluded, is_heading, is_past, is_quoting, is_statement, wished
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame
@@ -32,6 +32,14 @@ _GUARDS = mask(
 _ORDERS = mask(
     "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT EJECT"
     " ALERT COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
+)
+_ENDING = mask("OFF NOT DENY")
+_OFF = mask("OFF DENY")
+_FILTERING = mask("FILTERING")
+_SWITCHING = mask("ON OFF NOT DENY")
+_VERBS = mask(
+    "SET ON OFF CREATE DENY ALLOW ROUTE SCALE KEEP NOT UNDO RESTORE SHOW LIMIT DELAY EJECT MIRROR SPLIT DRAIN TRACK"
+    " COLLECT ALERT ONLY NOBODYBUT amount number duration rate"
 )
 _NOUNS = mask("NEW VERSIONNOUN NOUN ERRORRATE LATENCY HEALTH ABTEST")
 _FRAMING = mask(
@@ -77,6 +85,7 @@ class Reader:
     frames: Sequence[Frame]
     surroundings: Surroundings
     _head: list[Token] = field(default_factory=list)
+    _verbs: list[Token] = field(default_factory=list)
 
     def read(self, tokens: Sequence[Token]) -> tuple[Outcome, list[str]]:
         """What the text comes to, and the parts that were not understood.
@@ -92,6 +101,8 @@ class Reader:
                 continue
             self._within(sentence)
             part = self._sentence(sentence)
+            if part is not None and part.needs:
+                part = self._with_shared(sentence) or part
             if part is None:
                 lost.append(words_of(sentence))
             else:
@@ -112,6 +123,25 @@ class Reader:
             service=next(iter(named)) if len(named) == 1 else self.surroundings.framed,
             named_elsewhere=bool(named),
         )
+
+    def _with_shared(self, sentence: Sequence[Token]) -> Outcome | None:
+        """ "Disable the retries and the timeout on cart": a list with one verb is about the service at its end."""
+        service, before = self.surroundings.service, self.surroundings
+        parts = [sentence[start:end] for start, end in _atoms(sentence)]
+        spoken = [token for token in sentence if not token.silent]
+        if (
+            service is None
+            or before.framed is not None
+            or spoken[-1].kind != SERVICE
+            or len(services_of(sentence)) != 1
+            or any(token.mask & _VERBS for part in parts[1:] for token in part)
+        ):
+            return None
+        self._head, self._verbs = [], []
+        self.surroundings = replace(before, framed=service)
+        found = self._sentence(sentence)
+        self.surroundings = before
+        return found if found is not None and not found.needs else None
 
     def _frame(self, sentence: Sequence[Token]) -> None:
         """ "For payment:": what follows is about that, where it names nothing else."""
@@ -142,7 +172,7 @@ class Reader:
             best: Outcome | None = None
             for end in range(len(atoms), start, -1):
                 stretch = tokens[atoms[start][0] : atoms[end - 1][1]]
-                head = list(self._head)
+                head, verbs = list(self._head), list(self._verbs)
                 part = self._instruction(stretch)
                 if (
                     part is None
@@ -160,7 +190,7 @@ class Reader:
                         best = whole
                     if whole.cost <= (0, 0, 0, whole.segments) and end == len(atoms):
                         break
-                self._head = head
+                self._head, self._verbs = head, verbs
             memory[start] = best
             return best
 
@@ -179,7 +209,14 @@ class Reader:
         tokens = _trimmed(tokens)
         if not any(not token.silent for token in tokens):
             return None if tokens else Outcome()
+        bare = not any(token.mask & _VERBS and not token.mask & _FILTERING for token in tokens)
+        if bare and any(token.mask & _ENDING for token in self._verbs):
+            # "turn off the alerts and mTLS": what is to end is said once for both
+            ending = [token for token in self._verbs if token.mask & _OFF]
+            return self._fitting([*ending, *tokens], repeated=True) if ending else None
         found = self._fitting(tokens)
+        if found is None and bare and self._verbs:
+            found = self._fitting([*self._verbs, *tokens], repeated=True)
         if found is not None:
             return found
         cut = _without_reason(tokens)
@@ -216,6 +253,10 @@ class Reader:
                 break
             if not frame.covers(tokens, union):
                 continue
+            if frame.name in _SWITCHES and any(
+                token.text.lower().split()[0] in _LESS for token in tokens if token.text
+            ):
+                continue
             if relative and frame.name not in _MEANT_RELATIVELY:
                 need = Need("amount", "how much is it to be in all (not: how much more or less)?")
                 verdict = verdict or Outcome(needs=(need,), used=tuple(tokens), segments=1)
@@ -233,6 +274,7 @@ class Reader:
                 verdict, weight = made, frame.weight
                 if not repeated:
                     self._head = frame.head(tokens)
+                    self._verbs = [t for t in tokens if t.kind == "word" and t.mask & _SWITCHING and not t.silent]
             elif verdict.needs and made.intents:
                 verdict = made
             elif made.intents and verdict.intents and made.intents != verdict.intents:
@@ -241,6 +283,14 @@ class Reader:
         return verdict
 
 
+_SWITCHES = frozenset(("mtls", "login", "no anonymous", "audit", "threats", "compression", "suspicious"))
+_LESS = frozenset(
+    (
+        "cut reduce decrease lower lessen loosen weaken ease pull take move migrate shift flip clear close shrink limit"
+        " lighten trim slash restrict pause suspend skip bypass"
+    ).split()
+)
+"""Verbs that no switch is turned on by: with one of them, it is not plain that it is to be on."""
 _MEANT_RELATIVELY = ("fault", "restore")
 
 
@@ -359,6 +409,14 @@ def _is_background(tokens: Sequence[Token], *, heading: bool = False) -> bool:
         return True
     spoken = [word for word in words if word != "please"]
     ordering = any(token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent for token in tokens)
+    if ordering and is_past(tokens):
+        ordering = any(
+            token.mask & _ORDERS
+            and not token.mask & _NOUNS
+            and not token.silent
+            and not token.text.lower().endswith("ed")
+            for token in tokens
+        )
     if not ordering and (is_statement(tokens) or (heading and is_heading(tokens))):
         return True
     return (

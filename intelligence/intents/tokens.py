@@ -78,6 +78,7 @@ class _Tokeniser(Quantities):
             self._pieces.extend(self._words_within(piece))
         self._words = [piece.word for piece in self._pieces]
         self._numbering = _numbering(self._pieces, text)
+        self._shouted = text.isupper()
 
     def run(self) -> list[Token]:
         found: list[Token] = []
@@ -132,6 +133,8 @@ class _Tokeniser(Quantities):
             return 2, Token("mark", piece.text, piece.start, bit("BREAK"), silent=True)
         if piece.kind == "mark":
             return self._mark(place)
+        if piece.text in _METHODS and not self._shouted:
+            return 1, token_of(METHOD, piece, names=(piece.text,))
         name = self._name(place)
         entry = self._entry(place)
         if name is not None and (
@@ -172,6 +175,8 @@ class _Tokeniser(Quantities):
     def _mark(self, place: int) -> tuple[int, Token | None]:
         piece = self._pieces[place]
         match piece.text:
+            case "." if place and self._words[place - 1] in ("max", "min") and self._is_number(place + 1):
+                return 1, None
             case "\n" | ";" | "." | "!" | "?" | "•" | "。" | "！" | "？" | "؟" | "।":
                 return 1, Token("mark", piece.text, piece.start, bit("BREAK"), silent=True)
             case "," | "、" | "，" | "،" | "/":
@@ -189,6 +194,9 @@ class _Tokeniser(Quantities):
                 if entry is not None:
                     return entry.length, self._worded(place, entry)
                 return 1, Token(UNKNOWN, piece.text, piece.start, bit(UNKNOWN))
+
+    def _is_number(self, place: int) -> bool:
+        return place < len(self._pieces) and self._pieces[place].kind in ("number", "percent")
 
     def _is_minus(self, place: int) -> bool:
         """A dash that clings to the number after it, and to nothing before it."""
@@ -401,6 +409,9 @@ _LISTABLE = (SERVICE, COUNTRY, ADDRESS, METHOD)
 _CONNECTORS = mask("AND COMMA")
 _PARTING = frozenset(("but", "while", "yet", "whereas", "then", "and then", "after that", "afterwards"))
 """Words that set what follows apart from what went before."""
+_CHOOSING = _PARTING | {"or"}
+_SHUTTING = mask("DENY NOT ONLY NOBODYBUT")
+"""Of services that something is done to, "or" is a choice; of those that may not do something, it is a list."""
 
 
 def _rated(found: Sequence[Token]) -> list[Token]:
@@ -455,6 +466,7 @@ def joined(found: Sequence[Token]) -> list[Token]:
     """Tokens of one kind that only commas and "and" part become one: "payment, cart and checkout"."""
     result: list[Token] = []
     place = 0
+    shutting = any(token.mask & _SHUTTING for token in found)
     while place < len(found):
         token = found[place]
         if token.kind in _LISTABLE and not token.names[1:]:
@@ -464,7 +476,7 @@ def joined(found: Sequence[Token]) -> list[Token]:
                 while (
                     later < len(found)
                     and later - end < 2
-                    and found[later].text.lower() not in _PARTING
+                    and found[later].text.lower() not in (_PARTING if shutting or token.kind != SERVICE else _CHOOSING)
                     and (found[later].has(_CONNECTORS) or found[later].text.lower() == "the")
                 ):
                     later += 1
