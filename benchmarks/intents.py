@@ -22,7 +22,7 @@ from intelligence.intents.grammar import prepare, understand
 from intelligence.intents.intents import code
 from intelligence.intents.names import Vocabulary
 
-_PARTS = ("development", "probe", "adversarial", "frozen", "languages")
+_PARTS = ("development", "development_2", "probe", "adversarial", "strangers", "frozen", "languages")
 _ROUNDS, _QUICK_ROUNDS = 10, 2
 _BAR_EXACT, _BAR_P99_MS = 90.0, 5.0
 

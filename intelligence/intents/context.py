@@ -13,26 +13,27 @@ from collections.abc import Sequence
 
 from intelligence.intents.token import BACKEND, SERVICE, UNKNOWN, VERSION, Token
 
-_PEOPLE = frozenset(
-    (
-        "auditor auditors audit compliance management manager managers marketing product boss ceo cto cio ciso cfo pm po"
-        " security ops devops sre sres legal finance qa customer customers client clients team teams dev devs developer"
-        " developers engineer engineers business stakeholder stakeholders architect architects support sales regulator"
-        " regulators lead leadership frontend backend mobile platform data infra on-call oncall owner owners folks"
-        " colleague colleagues people users user testers analyst analysts office department guys everyone everybody"
-        " partner partners vendor vendors policy regulation regulations board company group squad contract"
-    ).split()
+_PEOPLE_TEXT = (
+    "auditor auditors audit compliance management manager managers marketing product boss ceo cto cio ciso cfo pm po "
+    "security ops devops sre sres legal finance qa customer customers client clients team teams dev devs developer "
+    "developers engineer engineers business stakeholder stakeholders architect architects support sales regulator "
+    "regulators lead leadership frontend backend mobile platform data infra on-call oncall owner owners folks "
+    "colleague colleagues people users user testers analyst analysts office department guys everyone everybody "
+    "partner partners vendor vendors policy regulation regulations board company group squad contract"
 )
-_DETERMINERS = frozenset("the our my their your this that these those its a an all some two both".split())
-_PRONOUNS = frozenset("we they i it he she there everyone everybody someone somebody things stuff this that".split())
-_EVENTS = frozenset(
-    (
-        "sale sales campaign launch christmas demo audit deadline release peak traffic incident outage deployment build"
-        " rollout migration event newsletter dashboard dashboards monitoring logs latency load graphs metrics errors"
-        " prod staging tests test black v1 v2 v3"
-    ).split()
+_PEOPLE = frozenset(_PEOPLE_TEXT.split())
+_DETERMINERS_TEXT = "the our my their your this that these those its a an all some two both"
+_DETERMINERS = frozenset(_DETERMINERS_TEXT.split())
+_PRONOUNS_TEXT = "we they i it he she there everyone everybody someone somebody things stuff this that"
+_PRONOUNS = frozenset(_PRONOUNS_TEXT.split())
+_EVENTS_TEXT = (
+    "sale sales campaign launch christmas demo audit deadline release peak traffic incident outage deployment build "
+    "rollout migration event newsletter dashboard dashboards monitoring logs latency load graphs metrics errors prod "
+    "staging tests test black v1 v2 v3"
 )
-_PLURALS = frozenset("users customers people clients they folks devs developers testers teams partners vendors".split())
+_EVENTS = frozenset(_EVENTS_TEXT.split())
+_PLURALS_TEXT = "users customers people clients they folks devs developers testers teams partners vendors"
+_PLURALS = frozenset(_PLURALS_TEXT.split())
 _WISHES = (
     *("wants", "want", "demands", "demand", "requires", "require", "needs", "need", "expects", "expect", "insists on"),
     *("would like", "would love", "would prefer", "prefers", "prefer", "asks for", "ask for", "asked for"),
@@ -40,42 +41,41 @@ _WISHES = (
     *("have asked us", "have asked for", "has asked for", "insist", "insists", "mandates", "begs us", "urges us"),
 )
 _WISH_WORDS = tuple(tuple(wish.split()) for wish in sorted(_WISHES, key=lambda wish: -len(wish)))
-_AFTER_WISH = frozenset("that to have get us you me for see having getting it ensure".split())
-_MODAL = frozenset(
-    (
-        "should must shall need needs ought may might can could would will let please want wants lets ensure gotta wanna"
-        " supposed going make"
-    ).split()
+_AFTER_WISH_TEXT = "that to have get us you me for see having getting it ensure"
+_AFTER_WISH = frozenset(_AFTER_WISH_TEXT.split())
+_MODAL_TEXT = (
+    "should must shall need needs ought may might can could would will let please want wants lets ensure gotta wanna "
+    "supposed going make"
 )
-_FINITE = frozenset(
-    (
-        "is are was were has have had does did got went came went said says told see saw hit began broke gave ran keeps"
-        " keep look looks seem seems feel feels 's 're 've isn't aren't"
-    ).split()
+_MODAL = frozenset(_MODAL_TEXT.split())
+_FINITE_TEXT = (
+    "is are was were has have had does did got went came said says told see saw hit began broke gave ran keeps keep "
+    "look looks seem seems feel feels 's 're 've isn't aren't"
 )
-_AUXILIARY = frozenset("is are was were has have had been got".split())
+_FINITE = frozenset(_FINITE_TEXT.split())
+_AUXILIARY_TEXT = "is are was were has have had been got"
+_AUXILIARY = frozenset(_AUXILIARY_TEXT.split())
 _REFERENCE = re.compile(r"[a-z]{2,10}-\d{1,7}|#\d{1,7}")
-_HEADINGS = frozenset(
-    (
-        "findings finding result results day baseline hardening here requirement requirements ops request incident issue"
-        " issues task tasks ticket change update compliance launch campaign sale release review advisory follow-up"
-        " followup item items outage emergency maintenance cleanup prep preparation season notice context background"
-        " checklist report friday monday emergency announcement summary memo wish wishes list batch following urgent"
-        " housekeeping cleanup tuning security work todo's asks"
-    ).split()
+_HEADINGS_TEXT = (
+    "findings finding result results day baseline hardening here requirement requirements ops request incident issue "
+    "issues task tasks ticket change update compliance launch campaign sale release review advisory follow-up "
+    "followup item items outage emergency maintenance cleanup prep preparation season notice context background "
+    "checklist report friday monday announcement summary memo wish wishes list batch following urgent housekeeping "
+    "tuning security work todo's asks"
 )
-_SCOPES = frozenset(
-    (
-        "in on at for during after before until till with from within when if as by per unless without except not no"
-        " never dry hypothetical hypothetically example draft quote quoted wrote asked maybe later reminder tomorrow next"
-        " staging dev development sandbox proposal idea suggestion thought imagine suppose assume should would could"
-        " ignore forget don't stop question why what how who when where which"
-    ).split()
+_HEADINGS = frozenset(_HEADINGS_TEXT.split())
+_SCOPES_TEXT = (
+    "in on at for during after before until till with from within when if as by per unless without except not no "
+    "never dry hypothetical hypothetically example draft quote quoted wrote asked maybe later reminder tomorrow next "
+    "staging dev development sandbox proposal idea suggestion thought imagine suppose assume should would could "
+    "ignore forget don't stop question why what how who where which"
 )
-_REPORTING = frozenset(
-    "say says said tell tells told write writes wrote claim claims suggest suggests recommend recommends think thinks ask"
-    " asks reads read proposes propose states state believes believe advises advise".split()
+_SCOPES = frozenset(_SCOPES_TEXT.split())
+_REPORTING_TEXT = (
+    "say says said tell tells told write writes wrote claim claims suggest suggests recommend recommends think thinks "
+    "ask asks reads read proposes propose states state believes believe advises advise"
 )
+_REPORTING = frozenset(_REPORTING_TEXT.split())
 """What somebody says, before a colon, is not said to us."""
 _CONCLUSIONS = frozenset(("so", "hence", "therefore", "thus", "which is why", "that's why", "that is why", "so please"))
 _MOST_HEADING_WORDS = 6

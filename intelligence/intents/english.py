@@ -9,18 +9,21 @@ from __future__ import annotations
 CONCEPTS: dict[str, str] = {
     # --- verbs ---
     "ROUTE": (
-        "->, =>, →, should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
-        "should go, must go, can go, may go, has to go, have to go, bleed, bleed off, trickle, siphon, drip, feed, land in, end up in, arrive in, answered by, be answered by, be handled by, processed by, be processed by, cut across, kick over, fail over, failover, roll onto, route, send, shift, direct, move, steer, forward, divert, point, funnel, transfer, redirect, reroute, "
-        "switch, push, migrate, pass, deliver, cut over, switch over, send over, assign, dispatch, bring, flip, "
-        "move over, receive, get, take, go, goes, flow, land, serve, handle, roll out, hand, hand over, channel, "
-        "allocate, dial, ramp, see, go to, goes to, going to, be on, sit on, cut, hit, go back, goes back, come "
-        "back, comes back, land on, end up on, end up at, be served by, served by, run on, live on, arrive at, "
-        "rebalance, relocate, reassign, swing, port, served, sending, divided, hits, handled by, handled, taken "
-        "by, received by, flow to, go on, stay on, be at, sit at, stand at, live at, sits on, go over to, flow "
-        "into, shove, pull, nudge, guide, lead, carry, convey, deflect to, usher, conduct, drive, run through, go "
-        "through, goes through, hop, slide, flip over, roll over, fall to, falls to, is for, are for, belong to, "
-        "belongs to, enjoy, own, take over, takes over, absorb, pick up, picks up, sent, given, taken, brought, "
-        "driven, led, passed on, moved over, put through, belong on, belongs on, belong at"
+        "->, =>, →, should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need "
+        "to go to, should go, must go, can go, may go, has to go, have to go, bleed, bleed off, trickle, siphon, "
+        "drip, feed, land in, end up in, arrive in, answered by, be answered by, be handled by, processed by, be "
+        "processed by, cut across, kick over, fail over, failover, roll onto, route, send, shift, direct, move, "
+        "steer, forward, divert, point, funnel, transfer, redirect, reroute, switch, push, migrate, pass, deliver, "
+        "cut over, switch over, send over, assign, dispatch, bring, flip, move over, receive, get, take, go, goes, "
+        "flow, land, serve, handle, roll out, hand, hand over, channel, allocate, dial, ramp, see, go to, goes to, "
+        "going to, be on, sit on, cut, hit, go back, goes back, come back, comes back, land on, end up on, end up at, "
+        "be served by, served by, run on, live on, arrive at, rebalance, relocate, reassign, swing, port, served, "
+        "sending, divided, hits, handled by, handled, taken by, received by, flow to, go on, stay on, be at, sit at, "
+        "stand at, live at, sits on, go over to, flow into, shove, pull, nudge, guide, lead, carry, convey, deflect "
+        "to, usher, conduct, drive, run through, go through, goes through, hop, slide, flip over, roll over, fall to, "
+        "falls to, is for, are for, belong to, belongs to, enjoy, own, take over, takes over, absorb, pick up, picks "
+        "up, sent, given, taken, brought, driven, led, passed on, moved over, put through, belong on, belongs on, "
+        "belong at"
     ),
     "SPLIT": (
         "split, divide, distribute, balance, spread, share, partition, traffic split, load balancing, load "
@@ -28,15 +31,16 @@ CONCEPTS: dict[str, str] = {
         "ratio, divide up, divided, parted, carve up, slice"
     ),
     "SET": (
-        "please set, dial, dial in, pin, fix, settle, keep, tune, put on, slap, bring, drop, cut, shorten, extend, lengthen, relax, tighten, move, set, make, use, apply, add, put, configure, set up, setup, define, establish, enforce, impose, "
-        "implement, introduce, give, provide, have, install, set to, create, change, update, adjust, increase, "
-        "raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, need, needs, require, "
-        "run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, opt for, go with, "
-        "adopt, specify, assign, grant, turn"
+        "please set, dial, dial in, pin, fix, settle, keep, tune, put on, slap, bring, drop, cut, shorten, extend, "
+        "lengthen, relax, tighten, move, set, make, use, apply, add, put, configure, set up, setup, define, "
+        "establish, enforce, impose, implement, introduce, give, provide, have, install, set to, create, change, "
+        "update, adjust, increase, raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, "
+        "need, needs, require, run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, "
+        "opt for, go with, adopt, specify, assign, grant, turn"
     ),
     "CREATE": (
-        "wire up, put up, roll, hook up, provision, open up, create, add, make, build, register, spin up, stand up, define, set up, setup, publish, expose, open, "
-        "bring up, launch, onboard, deploy, introduce, generate, new"
+        "wire up, put up, roll, hook up, provision, open up, create, add, make, build, register, spin up, stand up, "
+        "define, set up, setup, publish, expose, open, bring up, launch, onboard, deploy, introduce, generate, new"
     ),
     "ON": (
         "enable, turn on, activate, switch on, require, enforce, start, use, force, mandate, make mandatory, "
@@ -44,29 +48,34 @@ CONCEPTS: dict[str, str] = {
         "make"
     ),
     "OFF": (
-        "can go, may go, should go, must go, has to go, needs to go, can be removed, can be dropped, is not needed, isn't needed, not needed, is no longer needed, no longer needed, obsolete, can come off, should come off, wipe, nuke, ditch, unset, tear down, disable, turn off, deactivate, switch off, remove, delete, stop, lift, clear, cancel, drop, get rid of, "
-        "end, take off, take away, turn it off, kill, no longer, no more, scrap, retire, abolish, quit, cease, "
-        "switched off, need its, doesn't need, does not need, don't need, no need for, not need, be stopped, be "
-        "removed, removed, stopped, dropped, taken off, be dropped, do without, do away with, dispense with, take "
-        "down, off"
+        "can go, may go, should go, must go, has to go, needs to go, can be removed, can be dropped, is not needed, "
+        "isn't needed, not needed, is no longer needed, no longer needed, obsolete, can come off, should come off, "
+        "wipe, nuke, ditch, unset, tear down, disable, turn off, deactivate, switch off, remove, delete, stop, lift, "
+        "clear, cancel, drop, get rid of, end, take off, take away, turn it off, kill, no longer, no more, scrap, "
+        "retire, abolish, quit, cease, switched off, need its, doesn't need, does not need, don't need, no need for, "
+        "not need, be stopped, be removed, removed, stopped, dropped, taken off, be dropped, do without, do away "
+        "with, dispense with, take down, off"
     ),
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold, kept, held, left"),
     "ALLOW": (
-        "give access, grant access, allow, permit, let, grant, may, authorize, authorise, admit, let in, let through, able, allowed, "
-        "welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
+        "give access, grant access, allow, permit, let, grant, may, authorize, authorise, admit, let in, let through, "
+        "able, allowed, welcome, whitelist, allowlist, accept, restrict to, reserve, reserved"
     ),
     "DENY": (
-        "revoke, withdraw access, geo-block, geoblock, bounce, be bounced, deny access, revoke access, close, close off, must not get through, should not get through, may not get through, must not get in, may not get in, must not pass, not get through, cut it off, reject, block, deny, forbid, reject, ban, refuse, prevent, prohibit, disallow, blacklist, blocklist, denylist, "
-        "bar, shut out, keep out, lock out, cut off, drop, turn away, filter out, stop, filter, exclude, deflect, "
-        "keep off, lock, ward off, fend off, no business, have no business, has no business, fence off, blocked, "
-        "denied, refuse to serve, throw out, kick out, thwart, turn down, not allowed, not permitted, forbidden, "
-        "banned, forbade, kept out, shut"
+        "revoke, withdraw access, geo-block, geoblock, bounce, be bounced, deny access, revoke access, close, close "
+        "off, must not get through, should not get through, may not get through, must not get in, may not get in, "
+        "must not pass, not get through, cut it off, reject, block, deny, forbid, ban, refuse, prevent, prohibit, "
+        "disallow, blacklist, blocklist, denylist, bar, shut out, keep out, lock out, cut off, drop, turn away, "
+        "filter out, stop, filter, exclude, deflect, keep off, lock, ward off, fend off, no business, have no "
+        "business, has no business, fence off, blocked, denied, refuse to serve, throw out, kick out, thwart, turn "
+        "down, not allowed, not permitted, forbidden, banned, forbade, kept out, shut"
     ),
     "CALL": (
-        "speak, talk, interact with, get at, reach into, call, access, reach, talk to, invoke, contact, connect to, use, hit, speak to, communicate with, query, "
-        "request, get to, consume, talk with, call into, go to, reach out to, talking to, connect with, connect, "
-        "see, enter, reachable, accessible, callable, be reached, reached, be accessed, contacting, be contacted, "
-        "invocable, open to, calling, get into, get in, have access to, access to, have business calling"
+        "speak, talk, interact with, get at, reach into, call, access, reach, talk to, invoke, contact, connect to, "
+        "use, hit, speak to, communicate with, query, request, get to, consume, talk with, call into, go to, reach "
+        "out to, talking to, connect with, connect, see, enter, reachable, accessible, callable, be reached, reached, "
+        "be accessed, contacting, be contacted, invocable, open to, calling, get into, get in, have access to, access "
+        "to, have business calling"
     ),
     "SCALE": (
         "scale, resize, scale up, scale down, scale out, scale in, grow, shrink, upscale, downscale, size, bump, "
@@ -75,12 +84,12 @@ CONCEPTS: dict[str, str] = {
         "resized, scaled"
     ),
     "AUTOSCALE": (
-        "trigger scaling, trigger autoscaling, trigger a scale-out, trigger a scale out, should scale on, scales on, autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, automatic scaling, "
-        "automatically scale, scale automatically, hpa, horizontal autoscaling, elastic scaling, autoscaler, "
-        "scaling automatically, scale by themselves, scale itself, scale themselves, scale on its own, scale on "
-        "their own, scale up automatically, automatically scale up, scale out automatically, automatically scale "
-        "out, automatic scale-out, dynamic scaling, dynamically scale, scale dynamically, self-scaling, "
-        "auto-scaler"
+        "trigger scaling, trigger autoscaling, trigger a scale-out, trigger a scale out, should scale on, scales on, "
+        "autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, automatic scaling, automatically "
+        "scale, scale automatically, hpa, horizontal autoscaling, elastic scaling, autoscaler, scaling automatically, "
+        "scale by themselves, scale itself, scale themselves, scale on its own, scale on their own, scale up "
+        "automatically, automatically scale up, scale out automatically, automatically scale out, automatic "
+        "scale-out, dynamic scaling, dynamically scale, scale dynamically, self-scaling, auto-scaler"
     ),
     "GROW": ("scale, scale up, scale out, grow, add, spin up, start, launch, increase, more"),
     "MIRROR": (
@@ -122,7 +131,7 @@ CONCEPTS: dict[str, str] = {
         "rate limit, rate-limit, throttle, rate limiting, rate-limiting, throttling, rate limits, quota, rate limiter"
     ),
     "BREAKER": (
-        "circuit breaker, circuit breaking, circuit-breaker, breaker, circuit breakers, breakers, "
+        "circuit break, circuit breaker, circuit breaking, circuit-breaker, breaker, circuit breakers, breakers, "
         "circuit-breaking, bulkhead, break the circuit, circuit"
     ),
     "CONNECTIONS": (
@@ -151,8 +160,9 @@ CONCEPTS: dict[str, str] = {
         "worker, workers"
     ),
     "DRAIN": (
-        "out of the rotation, out of circulation, out of the load balancing, out of traffic, from rotation, from the rotation, drain off, drain, empty, take out of service, take out of rotation, draining, retire, phase out, quiesce, take "
-        "offline, out of rotation, out of service, offline"
+        "out of the rotation, out of circulation, out of the load balancing, out of traffic, from rotation, from the "
+        "rotation, drain off, drain, empty, take out of service, take out of rotation, draining, retire, phase out, "
+        "quiesce, take offline, out of rotation, out of service, offline"
     ),
     "COMPRESS": ("compress, compression, gzip, brotli, zstd, compressed, zip, gzipped"),
     "GZIP": ("gzip, zip, gzipped"),
@@ -173,10 +183,11 @@ CONCEPTS: dict[str, str] = {
     "STRICT": ("strict, strictly, mandatory, strict mode, enforced, compulsory, required"),
     "PERMISSIVE": ("permissive, optional, permissive mode, relaxed, optionally"),
     "AUTHENTICATED": (
-        "unless authenticated, unless logged in, unless they are logged in, unless they are authenticated, unless signed in, unless you are logged in, who have a valid token, with a valid jwt, authenticated, logged in, logged-in, signed in, signed-in, authenticated users, authenticated callers, "
-        "valid login, known users, verified, verified users, logged in users, registered users, with a valid "
-        "token, with a valid login, who are logged in, who have logged in, authorised users, authorized users, "
-        "authentic"
+        "unless authenticated, unless logged in, unless they are logged in, unless they are authenticated, unless "
+        "signed in, unless you are logged in, who have a valid token, with a valid jwt, authenticated, logged in, "
+        "logged-in, signed in, signed-in, authenticated users, authenticated callers, valid login, known users, "
+        "verified, verified users, logged in users, registered users, with a valid token, with a valid login, who are "
+        "logged in, who have logged in, authorised users, authorized users, authentic"
     ),
     "LOGIN": (
         "authentication, login, log in, sign in, jwt, jwts, jwt token, jwt tokens, token, tokens, bearer token, "
@@ -193,7 +204,11 @@ CONCEPTS: dict[str, str] = {
     "ISSUER": ("issuer, issued by, iss"),
     "KEYS": ("keys, jwks, key set, keys at, jwks uri, jwks_uri, jwks url, keyset"),
     "ANONYMOUS": (
-        "without being authenticated, without authenticating, without being logged in, without logging in, without signing in, without being signed in, who are not logged in, who is not logged in, who are not authenticated, who is not authenticated, without valid token, without valid credentials, without credentials, without proof of identity, without a valid jwt, without a jwt, without jwt, lacking a token, lacking a valid token, anonymous, unauthenticated, anonymous users, unauthenticated users, unauthenticated requests, anonymous "
+        "without being authenticated, without authenticating, without being logged in, without logging in, without "
+        "signing in, without being signed in, who are not logged in, who is not logged in, who are not authenticated, "
+        "who is not authenticated, without valid token, without valid credentials, without credentials, without proof "
+        "of identity, without a valid jwt, without a jwt, without jwt, lacking a token, lacking a valid token, "
+        "anonymous, unauthenticated, anonymous users, unauthenticated users, unauthenticated requests, anonymous "
         "requests, not logged in, without a token, without a valid token, without a login, without authentication"
     ),
     "SUSPICIOUS": (
@@ -234,8 +249,8 @@ CONCEPTS: dict[str, str] = {
         "trails, audited"
     ),
     "LOG": (
-        "write, write an, emit, produce, note down, persist, log, record, logging, write down, logs, report, keep a log of, keep a record of, trail, record of, log "
-        "of, keep, end up in, recorded, logged, written"
+        "write, write an, emit, produce, note down, persist, log, record, logging, write down, logs, report, keep a "
+        "log of, keep a record of, trail, record of, log of, keep, end up in, recorded, logged, written"
     ),
     "VIOLATION": (
         "violation, violations, denial, denials, policy violation, policy violations, refusal, refusals, denied "
@@ -315,34 +330,40 @@ CONCEPTS: dict[str, str] = {
         "budget burn, request errors, failure, percentage of errors, error"
     ),
     "LATENCY": (
-        "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, p95, p90, p50, median latency, request duration, "
-        "p99 latency, p95 latency, p99 response time, 99th percentile, 95th percentile, p99.9, p999, response "
-        "latency, 90th percentile, median, slow responses, percentile, p90 latency, p50 latency, request latency, "
-        "tail latency, response-time, answer time, median response time"
+        "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, p95, p90, "
+        "p50, median latency, request duration, p99 latency, p95 latency, p99 response time, 99th percentile, 95th "
+        "percentile, p99.9, p999, response latency, 90th percentile, median, slow responses, percentile, p90 latency, "
+        "p50 latency, request latency, tail latency, response-time, answer time, median response time"
     ),
     "REQUESTRATE": ("request rate, requests per second, traffic rate, rps"),
     "ALERT": (
-        "mail, mail me, text me, slack me, get me out of bed, alert us, let the team know, let ops know, let the on-call know, let everybody know, let everyone know, let sre know, let the devs know, let people know, send a message, send an email, send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get a page, get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell someone, tell everybody, alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
-        "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, wake "
-        "me, wake me up, wake us, wake us up, notifications, shout, raise an alert, email, sound the alarm, ring, "
-        "call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, alerted, give me a "
-        "heads-up, heads-up, sound an alarm, trigger an alarm, trigger an alert, fire an alert, raise, trigger, "
-        "fire, informed, be informed, warned, be warned, get a notification, get an alert"
+        "mail, mail me, text me, slack me, get me out of bed, alert us, let the team know, let ops know, let the "
+        "on-call know, let everybody know, let everyone know, let sre know, let the devs know, let people know, send "
+        "a message, send an email, send a notification, send us a message, drop me a line, raise hell, yell, scream, "
+        "shout at me, get a page, get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell "
+        "someone, tell everybody, alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, "
+        "notification, ping, message, raise an alarm, warning, let us know, give me a shout, send alert, send alerts, "
+        "alerting, inform, wake me, wake me up, wake us, wake us up, notifications, shout, raise an alert, email, "
+        "sound the alarm, ring, call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, "
+        "alerted, give me a heads-up, heads-up, sound an alarm, trigger an alarm, trigger an alert, fire an alert, "
+        "raise, trigger, fire, informed, be informed, warned, be warned, get a notification, get an alert"
     ),
     "WHEN": (
         "when, if, once, whenever, as soon as, in case, while, any time, anytime, every time, should, each time, "
         "where, as long as, for, on"
     ),
     "ABOVE": (
-        "above, over, exceeds, exceed, climb over, climb past, go above, get above, grow above, grows above, grow beyond, grows beyond, rise over, rise beyond, jump over, jumps over, jump past, shoot above, shoot over, shoot past, creep above, creep over, exceeds the, cross, top, surpass, reach, spike past, run over, runs over, more than, greater than, higher than, >, goes above, go above, rises "
-        "above, passes, beyond, crosses, tops, climbs above, goes over, gets above, is above, larger than, "
-        "surpasses, hits, reaches, climbs over, gets over, climbs past, goes past, go over, rise above, rises "
-        "over, exceeding, go past, past, is over, is more than, is higher than, is greater than, in excess of, "
-        "gets past, spikes above, spikes over, jumps above, >=, at least, worse than, longer than, rises past, "
-        "rise past, climb above, spike above, slower than, are over, are above, outgrows, breaches, get worse "
-        "than, gets worse than, shoots past, creeps above, tops out above, is past, stays above, stays over, "
-        "remains above, remains over, keeps above, sits above, is beyond, rises beyond, goes beyond, go beyond, "
-        "over and above, upwards of, north of, get over, collects over"
+        "above, over, exceeds, exceed, climb over, climb past, go above, get above, grow above, grows above, grow "
+        "beyond, grows beyond, rise over, rise beyond, jump over, jumps over, jump past, shoot above, shoot over, "
+        "shoot past, creep above, creep over, exceeds the, cross, top, surpass, reach, spike past, run over, runs "
+        "over, more than, greater than, higher than, >, goes above, rises above, passes, beyond, crosses, tops, "
+        "climbs above, goes over, gets above, is above, larger than, surpasses, hits, reaches, climbs over, gets "
+        "over, climbs past, goes past, go over, rise above, rises over, exceeding, go past, past, is over, is more "
+        "than, is higher than, is greater than, in excess of, gets past, spikes above, spikes over, jumps above, >=, "
+        "at least, worse than, longer than, rises past, rise past, climb above, spike above, slower than, are over, "
+        "are above, outgrows, breaches, get worse than, gets worse than, shoots past, creeps above, tops out above, "
+        "is past, stays above, stays over, remains above, remains over, keeps above, sits above, is beyond, rises "
+        "beyond, goes beyond, go beyond, over and above, upwards of, north of, get over, collects over"
     ),
     "BELOW": (
         "below, under, less than, lower than, <, drops below, falls below, stays below, is below, smaller than, "
@@ -409,8 +430,9 @@ CONCEPTS: dict[str, str] = {
         "unwind, undoing"
     ),
     "LAST": (
-        "what i just did, what i did, what we just did, what we did, what you did, what you just did, i just did, we just did, last, latest, previous, most recent, recent, last thing, newest, just made, we just made, i just made, "
-        "you just made, you just did, just did"
+        "what i just did, what i did, what we just did, what we did, what you did, what you just did, i just did, we "
+        "just did, last, latest, previous, most recent, recent, last thing, newest, just made, we just made, i just "
+        "made, you just made, you just did, just did"
     ),
     "CHANGE": (
         "change, changes, edit, modification, update, revision, edits, changed, config change, move, "
@@ -422,9 +444,10 @@ CONCEPTS: dict[str, str] = {
         "take me back, set back, set everything back"
     ),
     "STATE": (
-        "where it was, where we were, where things were, how things stood, where it stood, like it was, like they were, the way it were, as they were, how they were, where they were, state, config, configuration, setup, how it was, the way it was, as it was, what it was, what we had, "
-        "how things were, the way things were, mesh, was, were, policies, point, documents, situation, status, "
-        "settings, time, had, what"
+        "where it was, where we were, where things were, how things stood, where it stood, like it was, like they "
+        "were, the way it were, as they were, how they were, where they were, state, config, configuration, setup, "
+        "how it was, the way it was, as it was, what it was, what we had, how things were, the way things were, mesh, "
+        "was, were, policies, point, documents, situation, status, settings, time, had, what"
     ),
     "REVISIONWORD": ("revision, rev"),
     "SHOW": (
@@ -446,9 +469,9 @@ CONCEPTS: dict[str, str] = {
     ),
     "HOW": ("how, how's, how is, how are, hows"),
     "HEALTH": (
-        "health, healthy, health status, status, doing, state, well, health overview, condition, health check, "
-        "unhealthy, up, alive, ok, fine, wellbeing, sick, down, conditions, shape, health state, in good shape, "
-        "holding up, overview"
+        "misbehaving, faulty, flaky, health, healthy, health status, status, doing, state, well, health overview, "
+        "condition, health check, unhealthy, up, alive, ok, fine, wellbeing, sick, down, conditions, shape, health "
+        "state, in good shape, holding up, overview"
     ),
     "TOPOLOGY": (
         "topology, 3d topology, 3d topology view, topology view, mesh map, service map, graph, service graph, "
@@ -461,9 +484,18 @@ CONCEPTS: dict[str, str] = {
         "edited, news, touched"
     ),
     "BEHIND": (
-        "haven't got the latest config, haven't got the newest config, haven't got the newest configuration, haven't got the latest configuration, haven't picked up the latest config, haven't picked up the change, haven't received the latest config, haven't received the config, have not got the latest config, have not received the latest config, haven't applied the latest config, not got the latest config, running behind, drifted, out of step, don't run the latest config, not running the latest config, do not run the latest config, not on the latest config, not on the latest revision, don't have the latest config, do not have the latest config, not have the latest config, missing the latest config, still on an old config, still on old config, running an old config, don't run the latest, not on the latest, running stale config, latest config, newest config, latest configuration, newest revision, latest revision, not converged, haven't synced, not synced, haven't acked, not acked, behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to date, out-of-date, "
-        "lag, lag behind, trail, not yet updated, unsynced, old config, late, not caught up, lagging behind, in "
-        "sync, caught up, up to date"
+        "haven't got the latest config, haven't got the newest config, haven't got the newest configuration, haven't "
+        "got the latest configuration, haven't picked up the latest config, haven't picked up the change, haven't "
+        "received the latest config, haven't received the config, have not got the latest config, have not received "
+        "the latest config, haven't applied the latest config, not got the latest config, running behind, drifted, "
+        "out of step, don't run the latest config, not running the latest config, do not run the latest config, not "
+        "on the latest config, not on the latest revision, don't have the latest config, do not have the latest "
+        "config, not have the latest config, missing the latest config, still on an old config, still on old config, "
+        "running an old config, don't run the latest, not on the latest, running stale config, latest config, newest "
+        "config, latest configuration, newest revision, latest revision, not converged, haven't synced, not synced, "
+        "haven't acked, not acked, behind, out of sync, not in sync, lagging, stale, out of date, outdated, not up to "
+        "date, out-of-date, lag, lag behind, trail, not yet updated, unsynced, old config, late, not caught up, "
+        "lagging behind, in sync, caught up, up to date"
     ),
     "PROXY": ("proxy, proxies, envoy, envoys, sidecar, sidecars, gateways, data plane, dataplane"),
     "REFUSED": (
@@ -514,8 +546,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "METHODWORD": ("method, methods, http method, verb, request method"),
     "PATHWORD": (
-        "below, beneath, anything under, everything under, underneath, path, paths, url, prefix, under, path prefix, url path, uri, url prefix, beginning with, starting with, "
-        "starts with, begins with, paths under, at"
+        "below, beneath, anything under, everything under, underneath, path, paths, url, prefix, under, path prefix, "
+        "url path, uri, url prefix, beginning with, starting with, starts with, begins with, paths under, at"
     ),
     "HOSTWORD": ("host, hostname, domain, host name, domain name, on host, on the host"),
     "EQUALS": ("is, equals, equal to, =, ==, set to, being, equal, as"),
@@ -560,15 +592,17 @@ CONCEPTS: dict[str, str] = {
     "MORE": ("more"),
     "RULE": ("rule, rules"),
     "LOAD": (
-        "based on, on the basis of, depending on the, driven by, by average, target, targeting, threshold, utilization, utilisation, average, usage, aiming at, target of, load, busy"
+        "based on, on the basis of, depending on the, driven by, by average, target, targeting, threshold, "
+        "utilization, utilisation, average, usage, aiming at, target of, load, busy"
     ),
     "REQUEST": ("request, requests"),
     "WAITING": ("waiting"),
     "EVALUATION": ("rate, rates, revenue, conversion, conversions"),
     "ANYBODY": ("anybody, anyone, everybody, everyone, nobody, no one, someone"),
     "TO": (
-        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, :=, =, to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, =>, "
-        "→, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, "
+        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
+        ":=, =, to, towards, toward, into, onto, toward the, over to, up to, down to, back to, all the way to, ->, "
+        "=>, →, onto the, off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, "
         "go down to"
     ),
     "OF": (

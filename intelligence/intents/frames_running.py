@@ -359,7 +359,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "take off",
         f"OFF|NOT {_REMOVABLE}",
-        f"{_S} TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL ROUTE",
+        f"{_S} TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL "
+        "ROUTE",
         _take_off,
         says="remove the timeout from payment",
         weight=3,

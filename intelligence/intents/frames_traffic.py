@@ -101,10 +101,88 @@ def _shares(c: Clause) -> list[tuple[Token, Decimal | None]]:
     if not stated:
         if len(destinations) != 1 or (c.has("SPLIT") and not c.has("ROUTE")):
             raise MisfitError
+        _refuse_unless_towards(c, destinations[0])
         return [(destinations[0], _WHOLE)]
     if len(stated) != len(destinations):
         raise MisfitError
+    if len(destinations) == 1 and _takes_from(c, destinations[0], stated[0]):
+        raise MisfitError
     return _paired(c)
+
+
+def _is_of_version(c: Clause, version: Token) -> bool:
+    """ "v2 traffic": what v2 has now."""
+    after = c.tokens[c.tokens.index(version) + 1 :][:1]
+    return bool(after) and after[0].mask & mask("TRAFFIC") > 0
+
+
+def _is_source(c: Clause, version: Token) -> bool:
+    """ "away from v2", "off v2"."""
+    before = [t for t in c.tokens[: c.tokens.index(version)] if not t.silent or t.mask & mask("FROM TO")]
+    return (bool(before) and before[-1].has(_FROM) and not before[-1].has(_TO)) or c.has("OFF")
+
+
+def _takes_from(c: Clause, version: Token, amount: Token) -> bool:
+    """ "cut 20% of v2 traffic" is about what v2 has now, not about what it is to have."""
+    first, place = c.tokens.index(amount), c.tokens.index(version)
+    if first > place:
+        return False
+    between = [token for token in c.tokens[first + 1 : place] if not token.silent or token.mask & _TO]
+    if any(
+        token.mask & _TO or token.text.lower().split()[-1] in _TOWARDS
+        for token in between
+        if token.text.lower() != "of"
+    ):
+        return False
+    if [token.text.lower() for token in between] == ["of"] or _is_of_version(c, version):
+        return True
+    return bool({token.text.lower() for token in c.tokens} & _AWAY)
+
+
+def _refuse_unless_towards(c: Clause, version: Token) -> None:
+    """ "Roll the canary back" and "pull v2" are about where traffic comes from, not where it goes."""
+    place = c.tokens.index(version)
+    before = [token for token in c.tokens[:place] if not token.silent or token.mask & _TO]
+    words = {token.text.lower() for token in c.tokens}
+    towards = any(token.mask & _TO or token.text.lower().split()[-1] in _TOWARDS for token in before)
+    after = [token for token in c.tokens[place + 1 :] if not token.silent or token.mask & _TO]
+    if after and after[0].text.lower() == "to" and not any(t.kind != "word" for t in after[1:]):
+        towards = True  # other languages put it behind
+    if towards:
+        return
+    if any(token.mask & mask("BACK") and not token.mask & mask("SET") for token in c.tokens):
+        raise AmbiguousError("to which version is its traffic to go?", what="version")
+    if words & _AWAY or _is_of_version(c, version):
+        raise MisfitError
+    if not words & _GETTING:
+        raise AmbiguousError(
+            f"is all traffic to go to {version.text}, or away from it:", ("to", "away"), what="meaning"
+        )
+
+
+_TOWARDS = frozenset(("to", "on", "onto", "into", "at", "with", "by", "in", "for", "->", "=>"))
+_AWAY_TEXT = "cut pull take bleed siphon drip trickle over drop move shift divert deflect push flip swing hop kick"
+_AWAY = frozenset(_AWAY_TEXT.split())
+_GETTING = frozenset(
+    (
+        *("give", "let", "make", "have", "put", "enjoys", "takes", "be sent", "should get", "must get"),
+        *(
+            "get",
+            "gets",
+            "receive",
+            "receives",
+            "see",
+            "sees",
+            "use",
+            "serve",
+            "serves",
+            "handle",
+            "handles",
+            "go with",
+        ),
+        *("enjoy", "own", "owns", "absorb", "take over", "takes over", "pick up", "picks up", "hit", "run", "goes"),
+    )
+)
 
 
 def _adjoin(c: Clause, one: Token, other: Token) -> bool:
@@ -230,6 +308,8 @@ def _match_route(c: Clause) -> list[Intent]:
             raise AmbiguousError(
                 "which header, with which value, tells these requests (such as x-group: beta):", what="header"
             )
+        raise MisfitError
+    if any(_is_source(c, version) for version in c.versions()):
         raise MisfitError
     service = _of_version(c)
     header, value = named or ("", "")

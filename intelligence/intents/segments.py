@@ -284,12 +284,11 @@ class Reader:
 
 
 _SWITCHES = frozenset(("mtls", "login", "no anonymous", "audit", "threats", "compression", "suspicious"))
-_LESS = frozenset(
-    (
-        "cut reduce decrease lower lessen loosen weaken ease pull take move migrate shift flip clear close shrink limit"
-        " lighten trim slash restrict pause suspend skip bypass"
-    ).split()
+_LESS_TEXT = (
+    "cut reduce decrease lower lessen loosen weaken ease pull take move migrate shift flip clear close shrink limit "
+    "lighten trim slash restrict pause suspend skip bypass"
 )
+_LESS = frozenset(_LESS_TEXT.split())
 """Verbs that no switch is turned on by: with one of them, it is not plain that it is to be on."""
 _MEANT_RELATIVELY = ("fault", "restore")
 

@@ -262,6 +262,7 @@ class _Tokeniser(Quantities):
         if (
             piece.text in _METHODS
             or piece.text in _METHOD_PLURALS
+            or (piece.text.endswith("s") and piece.text[:-1] in _METHODS)
             or (
                 piece.text.upper() in _METHODS
                 and self._words[place + 1 : place + 2] in (["requests"], ["request"], ["calls"], ["method"])

@@ -18,7 +18,9 @@ def results(part: str) -> list[Result]:
     return [measure(sentence, WORDS) for sentence in sentences(part)]
 
 
-@pytest.mark.parametrize("part", ["development", "probe", "adversarial", "frozen", "languages"])
+@pytest.mark.parametrize(
+    "part", ["development", "development_2", "probe", "adversarial", "strangers", "frozen", "languages"]
+)
 def test_no_sentence_makes_a_wrong_plan(part: str) -> None:
     assert [(r.sentence.text, r.got) for r in results(part) if r.wrong] == []
 
@@ -31,7 +33,11 @@ def test_nine_in_ten_of_the_frozen_sentences_are_met() -> None:
 
 
 def test_there_are_as_many_sentences_as_were_asked_for() -> None:
-    every = [s for part in ("development", "probe", "adversarial", "frozen") for s in sentences(part)]
+    every = [
+        s
+        for part in ("development", "development_2", "probe", "adversarial", "strangers", "frozen")
+        for s in sentences(part)
+    ]
     assert len(every) >= 400
     assert len(list(sentences("frozen"))) >= 150
     assert sum(not s.is_plan for s in every) >= 100

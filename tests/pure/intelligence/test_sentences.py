@@ -42,7 +42,10 @@ def outcome(text: str, vocabulary: Vocabulary = WORDS) -> str:
     return ASK if understanding.needs else "; ".join(code(intent) for intent in understanding.intents)
 
 
-@pytest.mark.parametrize("sentence", [pytest.param(item, id=item.text[:60]) for item in sentences("development")])
+@pytest.mark.parametrize(
+    "sentence",
+    [pytest.param(item, id=item.text[:60]) for part in ("development", "development_2") for item in sentences(part)],
+)
 def test_a_sentence_means_exactly_this(sentence: Sentence) -> None:
     assert outcome(sentence.text) == sentence.expected
 
