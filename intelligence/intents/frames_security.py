@@ -119,7 +119,7 @@ def _action(c: Clause) -> Access:
     if ending:  # "stop blocking Russia"
         raise MisfitError
     if c.has("NOBODYBUT"):
-        return Access.ONLY
+        return _of_exception(c, refused=denies or negated, allowed=allows)
     only = any(token.has(mask("ONLY")) for token in c.tokens)
     if denies and negated:
         raise MisfitError
@@ -134,6 +134,25 @@ def _action(c: Clause) -> Access:
     if allows:
         return Access.ALLOW
     raise MisfitError
+
+
+def _of_exception(c: Clause, *, refused: bool, allowed: bool) -> Access:
+    """ "Block all but A" and "nobody but A" are one thing, "let everybody but A in" is the other."""
+    exceptions = [token for token in c.tokens if token.has(mask("NOBODYBUT"))]
+    of_all = [token for token in exceptions if token.text.lower().startswith(("all ", "every", "any"))]
+    others = [token for token in c.tokens if token not in exceptions]
+    refused = refused and any(token.has(mask("DENY NOT")) for token in others)
+    if len(exceptions) != 1:
+        raise MisfitError
+    if not of_all:
+        if refused:
+            raise MisfitError
+        return Access.ONLY
+    if refused == allowed:  # "may not" is both
+        if refused and not any(token.has(mask("ALLOW")) and not token.silent for token in others):
+            return Access.ONLY
+        raise MisfitError
+    return Access.ONLY if refused else Access.DENY
 
 
 _SHUTTING = frozenset(("drop", "cut off", "off"))
