@@ -81,6 +81,12 @@ def _access(c: Clause) -> list[Intent]:
         )
     if not sources and not c.countries() and not c.addresses() and action is Access.ONLY and not c.methods():
         raise MisfitError
+    if action is Access.ONLY and sources and target is not None and _is_only_called(c, sources):
+        called = " and ".join(str(key) for key in sources)
+        raise AmbiguousError(
+            f"is nobody else to call {target}, or is {called} to call nothing else (which no rule of ours says)?",
+            what="meaning",
+        )
     if (
         action is Access.ONLY
         and target is None
@@ -217,6 +223,13 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
     if c.surroundings.named_elsewhere:
         c.target()
     return [], None
+
+
+def _is_only_called(c: Clause, callers: Sequence[ServiceKey]) -> bool:
+    """ "checkout may only call payment": "only" stands behind the caller, and before or behind whom it calls."""
+    names = [i for i, token in enumerate(c.tokens) if token.kind in _NAMES]
+    only = [i for i, token in enumerate(c.tokens) if token.has(mask("ONLY")) and "body else" not in token.text]
+    return bool(names and only) and only[0] > names[0] and c.resolved(c.tokens[names[0]]) == list(callers)
 
 
 def _is_restless(c: Clause, between: Sequence[Token]) -> bool:
