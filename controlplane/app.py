@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from console.app import application
 from controlplane import credentials
+from controlplane.address_lists import FileAddressLists
 from controlplane.admin import SERVICE_NAME, AdminServicer
 from controlplane.admission.admission import Admission
 from controlplane.admission.refusal import Check
@@ -121,7 +122,10 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         cache, fleet, events = SnapshotCache(), Fleet(), EventBus()
         transitions = Transitions(now=lambda: datetime.now(UTC))
         await transitions.load(mesh.documents.keys(), lambda before, limit: store.revisions(before=before, limit=limit))
-        compiler = Compiler(identities, patches=config.envoy_patches)
+        lists = FileAddressLists(config.address_lists) if config.address_lists is not None else None
+        if lists is not None:
+            lists.reload()
+        compiler = Compiler(identities, patches=config.envoy_patches, lists=lists)
 
         def tell(what: Revision | Published | FleetEvent) -> None:
             if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody
@@ -226,6 +230,8 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             loops = [tasks.create_task(reconciler.run())]
             if identities is not None:
                 loops.append(tasks.create_task(identities.watch(lambda: reconciler.offer(operations.mesh))))
+            if lists is not None:
+                loops.append(tasks.create_task(lists.watch(lambda: reconciler.offer(operations.mesh))))
             try:
                 admin_port = await _start_admin(admin, config)
                 xds_port = await _start_xds(ads, config)

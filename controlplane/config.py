@@ -34,6 +34,7 @@ class Config:
     xds_max_streams, xds_max_streams_per_node: how many streams there may be.
     xds_status: whether the xDS port answers what each client has (CSDS); the admin API always does.
     certificates: a folder of certificates for listeners and services, NAMESPACE/NAME/{tls.crt, tls.key, ca.crt}.
+    address_lists: a folder of lists of addresses that AuthorizationPolicies name, as threat feeds are delivered.
     metrics_address: where Prometheus asks for the process's own metrics; None for nowhere.
     metrics_token_file: whoever asks must know the token in it.
     console_address: where the web page is; None for none.
@@ -67,6 +68,7 @@ class Config:
     metrics_token_file: Path | None = None
     state: Path = Path(".apg/mesh.db")
     certificates: Path | None = None
+    address_lists: Path | None = None
     ollama_host: str | None = None
     ollama_model: str = "llama3.2:3b"
     ollama_policy_model: str = "codellama:7b"
@@ -91,8 +93,9 @@ class Config:
         _pair("admin_tls_cert", self.admin_tls_cert, "admin_tls_key", self.admin_tls_key)
         if self.xds_client_ca is not None and self.xds_tls_cert is None:
             raise ConfigError("xds_client_ca: got one without xds_tls_cert, want both: clients are checked over TLS")
-        if self.certificates is not None and not self.certificates.is_dir():
-            raise ConfigError(f"certificates: got {self.certificates}, want a folder that exists")
+        for name in ("certificates", "address_lists"):
+            if (folder := getattr(self, name)) is not None and not folder.is_dir():
+                raise ConfigError(f"{name}: got {folder}, want a folder that exists")
         if self.log_level not in _LEVELS:
             raise ConfigError(f"log_level: got {self.log_level!r}, want one of {', '.join(_LEVELS)}")
         if self.check not in _CHECKS:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from controlplane.admission.admission import Admission
 from controlplane.admission.refusal import Check
 from controlplane.errors import NotFoundError
+from policy.address_lists import AddressLists
 from policy.compiler.compiler import Compiler
 from policy.errors import PolicyError
 from policy.identities import Identities
@@ -80,6 +81,11 @@ class Operations:
     def identities(self) -> Identities:
         """Where certificates come from."""
         return self._compiler.identities
+
+    @property
+    def lists(self) -> AddressLists:
+        """Where lists of addresses come from."""
+        return self._compiler.lists
 
     # --- documents ---
 

@@ -181,7 +181,8 @@ class Sentences:
                 changes = await self._operations.plan_restoring(number)
                 return Written(changes, (f"documents as of revision {number}",))
             case _:
-                return write(orders, mesh, now=self._now(), identities=self._operations.identities)
+                known = self._operations
+                return write(orders, mesh, now=self._now(), identities=known.identities, lists=known.lists)
 
     async def _last_with_documents(self) -> int:
         """The newest revision that changed documents."""

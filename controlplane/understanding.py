@@ -62,7 +62,7 @@ def explained_resources(mesh: Mesh, asked: pb.WhyRequest, *, compiler: Compiler,
     snapshot = snapshots[group]
     resources = _named(snapshot, asked, group)
     # A compiler of its own: that of the control plane is not to follow into meshes that lack a policy.
-    own = Compiler(compiler.identities, patches=compiler.patches)
+    own = Compiler(compiler.identities, patches=compiler.patches, lists=compiler.lists)
     own.demand = compiler.demand
     return pb.WhyResponse(
         group=group,

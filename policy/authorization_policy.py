@@ -42,6 +42,14 @@ Principal = Annotated[
 Method = Literal["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"]
 
 
+AddressList = Annotated[
+    str,
+    matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}", 'the name of a file in the folder of address lists: "threats.txt"'),
+]
+MAX_LISTED = 5_000
+"""Ranges of one list. Each route that a policy is about carries them all."""
+
+
 class ClaimMatch(Shape):
     """A claim of a valid token that is one of `values`, or a list with one of them in it. `within`: the claims that
     lead to it, from the outermost."""
@@ -52,12 +60,18 @@ class ClaimMatch(Shape):
 
 
 class Conditions(Shape):
-    """All that are given must hold. Within each, one of its entries must; of `claims`, all."""
+    """All that are given must hold. Within each, one of its entries must; of `claims`, all.
+
+    addresses, address_lists: one of either. listed_addresses: what is on the lists; nobody writes it in a document
+    (`policy.address_lists`).
+    """
 
     principals: Annotated[tuple[Principal, ...], LIST, Field(max_length=64)] = ()
     namespaces: Annotated[tuple[NamespaceName, ...], LIST, Field(max_length=64)] = ()
     claims: Annotated[tuple[ClaimMatch, ...], LIST, Field(max_length=16)] = ()
     addresses: Annotated[tuple[AddressRange, ...], LIST, Field(max_length=256)] = ()
+    address_lists: Annotated[tuple[AddressList, ...], LIST, Field(max_length=16)] = ()
+    listed_addresses: Annotated[tuple[AddressRange, ...], LIST, Field(max_length=16 * MAX_LISTED)] = ()
     countries: Annotated[tuple[Country, ...], LIST, Field(max_length=256)] = ()
     methods: Annotated[tuple[Method, ...], LIST, Field(max_length=16)] = ()
     paths: Annotated[tuple[HTTPPathMatch, ...], LIST, Field(max_length=64)] = ()
@@ -128,6 +142,10 @@ class AuthorizationPolicy(AttachedPolicy):
 
     def findings(self) -> Iterator[Problem | str]:
         """Addresses are read before any route is known; all sidecars of a service decide alike."""
+        for index, rule in enumerate(self.spec.rules):
+            if rule.listed_addresses or (rule.unless is not None and rule.unless.listed_addresses):
+                where = f"spec.rules[{index}].listedAddresses"
+                yield Problem(str(self.key), where, "addresses", "addressLists: what is on them is read from the files")
         for index, ref in enumerate(self.spec.target_refs):
             if ref.kind == "Service" and ref.section_name is not None:
                 where = f"spec.targetRefs[{index}].sectionName"

@@ -13,6 +13,7 @@ from intelligence.intents.intents import Intent
 from intelligence.intents.understanding import Need, Understanding
 from intelligence.intents.writing import mutual_tls, requests, running, security, taking_off, traffic
 from intelligence.intents.writing.draft import Draft
+from policy.address_lists import AddressLists
 from policy.identities import Identities
 from registry.mesh import Mesh
 from registry.model import Change
@@ -66,13 +67,21 @@ class Written:
     dangers: tuple[str, ...] = ()
 
 
-def write(intents: Sequence[Intent], mesh: Mesh, *, now: datetime, identities: Identities | None = None) -> Written:
+def write(
+    intents: Sequence[Intent],
+    mesh: Mesh,
+    *,
+    now: datetime,
+    identities: Identities | None = None,
+    lists: AddressLists | None = None,
+) -> Written:
     """What the intents, one after the other, make of the documents of `mesh`. identities: who has a certificate.
+    lists: the lists of addresses that there are.
 
     Raises:
         IntentError: what is asked for cannot be.
     """
-    draft = Draft(mesh, now=now, identities=identities)
+    draft = Draft(mesh, now=now, identities=identities, lists=lists)
     needs: list[Need] = []
     unsupported: list[str] = []
     for intent in intents:

@@ -35,6 +35,7 @@ from envoy_data_plane.envoy.type.matcher.v3 import (
     ValueMatcher,
 )
 
+from policy.address_lists import NOBODY
 from policy.authorization_policy import AuthorizationPolicy, AuthorizationRule, ClaimMatch, Conditions
 from policy.compiler import jwt
 from policy.compiler.geography import COUNTRY_HEADER
@@ -139,8 +140,9 @@ def _principals(conditions: Conditions) -> Iterator[Principal]:
         yield _identity(StringMatcher(safe_regex=pattern))
     for claim in conditions.claims:
         yield _any(_claim(claim))
-    if conditions.addresses:
-        yield _any(Principal(remote_ip=_range(address)) for address in conditions.addresses)
+    if conditions.addresses or conditions.address_lists:
+        ranges = (*conditions.addresses, *conditions.listed_addresses)
+        yield _any(Principal(remote_ip=_range(address)) for address in ranges or (NOBODY,))
     if conditions.countries:
         yield _any(_header(COUNTRY_HEADER, StringMatcher(exact=country)) for country in conditions.countries)
     if conditions.methods:

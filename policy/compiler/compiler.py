@@ -19,6 +19,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from betterproto2 import Message
 
+from policy.address_lists import AddressLists, Filling, NoAddressLists
 from policy.backends import Backend
 from policy.compiler import names
 from policy.compiler.clusters import cluster, external_cluster
@@ -103,10 +104,15 @@ class _Last:
 class Compiler:
     """Compiles mesh after mesh; what they have in common is made once."""
 
-    def __init__(self, identities: Identities | None = None, *, patches: bool = False) -> None:
-        """identities: where certificates come from; without, listeners that need any are left out. patches: whether
+    def __init__(
+        self, identities: Identities | None = None, *, patches: bool = False, lists: AddressLists | None = None
+    ) -> None:
+        """identities: where certificates come from; without, listeners that need any are left out. lists: what is on
+        the lists of addresses that rules name; without, nobody is. patches: whether
         EnvoyPatches have an effect."""
         self._patches = patches
+        self._lists = lists if lists is not None else NoAddressLists()
+        self._filling = Filling(self._lists)
         self._identities = identities if identities is not None else NoIdentities()
         self._resources: WeakValueDictionary[Hashable, Resource] = WeakValueDictionary()
         self._patched_snapshots: WeakKeyDictionary[Snapshot, dict[tuple[EnvoyPatch, ...], Snapshot]] = (
@@ -133,9 +139,14 @@ class Compiler:
     def identities(self) -> Identities:
         return self._identities
 
+    @property
+    def lists(self) -> AddressLists:
+        return self._lists
+
     def compile(self, mesh: Mesh) -> Mapping[str, Snapshot]:
         """The snapshot of each group: of a Gateway's proxies, or of a service's sidecars. A group whose content is as
         it was keeps the identical snapshot."""
+        mesh = self._filling.filled(mesh)
         documents = Documents.of(mesh)
         found = self._reach(mesh, documents)
         with undisturbed() if found is None else nullcontext():

@@ -23,7 +23,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Shop, Upstream]]:
     folder = tmp_path_factory.mktemp("shop")
-    async with running_shop(folder, load_report_interval=0.2) as shop, running_upstream("v2") as second:
+    (folder / "lists").mkdir()
+    async with (
+        running_shop(folder, load_report_interval=0.2, address_lists=folder / "lists") as shop,
+        running_upstream("v2") as second,
+    ):
         await shop.mesh.add_endpoint("payment", second.port, "v2")
         yield shop, second
 
@@ -138,6 +142,31 @@ async def test_what_is_blocked_is_refused_and_the_rest_passes(
 async def test_an_address_is_shut_out(shop: Shop) -> None:
     await say(shop, "block 127.0.0.1")
     assert (await shop.request()).status == 403
+
+
+async def test_a_threat_feed_is_followed(shop: Shop) -> None:
+    feed = shop.log.parent / "lists" / "feed.txt"
+    refusal = await shop.mesh.api.Propose(pb.ProposeRequest(sentence="block all IPs from the feed lost.txt"))
+    assert "there is no list lost.txt in the folder" in refusal.refusal
+    feed.write_text("# nobody of ours\n203.0.113.0/24\n")
+
+    async def known() -> bool:
+        sentence = pb.ProposeRequest(sentence="block all IPs from the feed feed.txt")
+        return bool((await shop.mesh.api.Propose(sentence, timeout=DEADLINE)).proposal_id)
+
+    await eventually(known)
+    await say(shop, "block all IPs from the feed feed.txt")
+    assert (await shop.request()).status == 200
+
+    async def answers(status: int) -> bool:
+        return (await shop.request()).status == status
+
+    feed.write_text("203.0.113.0/24\n127.0.0.0/8 us\nno address\n")
+    await eventually(lambda: answers(403))
+    feed.write_text("<html>\nnot found\n")  # what was good last is used on
+    assert (await shop.request()).status == 403
+    feed.write_text("203.0.113.0/24\n")
+    await eventually(lambda: answers(200))
 
 
 async def test_without_a_token_nobody_comes_in(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnknownNameError, UnsupportedError
+from policy.address_lists import AddressLists, NoAddressLists
 from policy.attached import MAX_TARGETS, POLICY_API, AttachedPolicy
 from policy.backends import standing
 from policy.gateway import Gateway
@@ -27,8 +28,16 @@ Ref = dict[str, Any]
 class Draft:
     """The mesh as it would be, notes for the person who asked, and dangers that only its writer can see."""
 
-    def __init__(self, mesh: Mesh, *, now: datetime, identities: Identities | None = None) -> None:
+    def __init__(
+        self,
+        mesh: Mesh,
+        *,
+        now: datetime,
+        identities: Identities | None = None,
+        lists: AddressLists | None = None,
+    ) -> None:
         self.now = now
+        self.lists = lists or NoAddressLists()
         self.identities = identities or NoIdentities()
         self._before = mesh
         self.mesh = mesh

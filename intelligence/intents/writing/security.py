@@ -192,13 +192,27 @@ def block_suspicious(intent: BlockSuspicious, draft: Draft) -> None:
             what="suspicious",
         )
     if intent.feed:
-        raise UnsupportedError(
-            f"understood, but nothing here reads a threat feed ({intent.feed}) yet: name the addresses; nothing was"
-            " changed"
-        )
+        _block_list(intent, draft)
+        return
     raise UnsupportedError(
         "understood, but nothing here counts refused requests by address yet: name the addresses; nothing was changed"
     )
+
+
+def _block_list(intent: BlockSuspicious, draft: Draft) -> None:
+    """A Deny of the list that the file is. The control plane reads lists from one folder, and follows them."""
+    name = intent.feed.rpartition("/")[2]
+    found = draft.lists.addresses(name)
+    if found is None:
+        raise UnsupportedError(
+            f"understood, but there is no list {name} in the folder of the setting address_lists, or none that can be"
+            f" read: put it there (docs/policies/authorization.md), then say it again; nothing was changed"
+        )
+    rule = {"addressLists": [name]}
+    for namespace, refs in draft.requests_to(intent.target):
+        about = AccessRule(Access.DENY, intent.target)
+        _with_rule(draft, namespace, refs, about, rule, action="Deny")
+    draft.note(f"{len(found)} ranges are on the list {name} now; what changes in the file is followed")
 
 
 # --- attacks ---
