@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest_asyncio
 from aiohttp import web
 
 from protos.apg.admin.v1 import admin_pb2 as pb
+from registry.model import ServiceKey
 from tests.conditions import eventually
 from tests.envoys import running_envoy
 from tests.meshes import DEADLINE
@@ -37,6 +40,7 @@ async def shop(running: tuple[Shop, Upstream]) -> Shop:
     shop, second = running
     await shop.reset()
     second.requests.clear()
+    second.answer = None
     return shop
 
 
@@ -174,6 +178,127 @@ async def test_without_a_token_nobody_comes_in(shop: Shop) -> None:
         shop, "require a JWT issued by https://id.example.com with keys at https://id.example.com/jwks for payment"
     )
     assert (await shop.request()).status == 401
+
+
+async def test_a_drained_version_gets_nothing(shop: Shop, second: Upstream) -> None:
+    await say(shop, "split payment traffic evenly between v1 and v2")
+    await say(shop, "v2 of payment is broken, drain v2 of payment")
+    assert {(await shop.request()).status for _ in range(10)} == {200}
+    assert second.requests == []
+    assert len(shop.payment.requests) == 10
+
+
+async def test_what_is_more_than_a_breaker_lets_through_is_refused(shop: Shop) -> None:
+    await say(shop, "send all payment traffic to v1")
+    await say(shop, "add a circuit breaker to payment with at most 1 concurrent request")
+    arrived, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: web.Request) -> web.Response:
+        arrived.set()
+        await leave.wait()
+        return web.Response()
+
+    shop.payment.answer = slow
+    first = asyncio.create_task(shop.request())
+    await arrived.wait()
+    refused = await shop.request()
+    leave.set()
+    assert (refused.status, refused.headers.get("x-envoy-overloaded")) == (503, "true")
+    assert (await first).status == 200
+
+
+async def test_an_instance_that_fails_is_ejected(shop: Shop, second: Upstream) -> None:
+    await say(shop, "use round robin for payment")
+    await say(shop, "eject instances of payment after 1 consecutive error for 5 minutes")
+    second.statuses(500)
+
+    async def failed() -> bool:
+        return (await shop.request()).status == 500
+
+    await eventually(failed)
+    ejected = len(second.requests)
+    assert {(await shop.request()).status for _ in range(20)} == {200}
+    assert len(second.requests) == ejected
+
+
+async def test_instances_take_turns(shop: Shop, second: Upstream) -> None:
+    await say(shop, "balance payment round robin")
+    for _ in range(40):
+        await shop.request()
+    workers = os.cpu_count() or 1  # each of which takes turns by itself
+    assert abs(len(shop.payment.requests) - len(second.requests)) <= workers
+
+
+async def test_answers_are_compressed(shop: Shop) -> None:
+    await say(shop, "send all payment traffic to v1")
+    await say(shop, "compress the answers of payment with gzip")
+
+    async def long(_: web.Request) -> web.Response:
+        return web.Response(text="shoes " * 500, content_type="text/html")
+
+    shop.payment.answer = long
+    answer = await shop.request(headers={"accept-encoding": "gzip"})
+    assert (answer.headers["content-encoding"], answer.body) == ("gzip", "shoes " * 500)
+    await say(shop, "stop compressing payment")
+    assert "content-encoding" not in (await shop.request(headers={"accept-encoding": "gzip"})).headers
+
+
+async def test_denials_are_logged(shop: Shop) -> None:
+    await say(shop, "block /audited on payment")
+    await say(shop, "log every denied request")
+    assert (await shop.request("/audited")).status == 403
+
+    async def written() -> bool:
+        async with shop.session.post(f"http://{shop.envoy.admin_address}/reopen_logs"):
+            lines = [line for line in shop.log.read_text().splitlines() if '"path":"/audited"' in line]
+        return [json.loads(line)["log"] for line in lines] == ["audit"]
+
+    await eventually(written)
+
+
+async def test_a_share_goes_to_the_new_version_and_yesterday_is_a_revision(shop: Shop, second: Upstream) -> None:
+    await say(shop, "route 100% of payment to v1")
+    before = (await shop.mesh.fleet()).revision
+    await say(shop, "Route 20% of payment traffic to the new version for A/B testing")
+    for _ in range(100):
+        await shop.request()
+    assert 4 <= len(second.requests) <= 45  # 20, six standard deviations aside
+    second.requests.clear()
+    await say(shop, f"go back to revision {before}")
+    for _ in range(10):
+        await shop.request()
+    assert second.requests == []
+
+
+@pytest.mark.parametrize(
+    ("sentence", "kinds"),
+    [
+        ("Automatically scale services when CPU usage exceeds 80%", {"ScalingPolicy"}),
+        ("Enable automatic scaling when CPU usage exceeds 75%", {"ScalingPolicy"}),
+        ("Send alerts when error rate goes above 5% for any service", {"AlertPolicy"}),
+        ("Scale payment to 10 instances", {"ScalingPolicy"}),
+        (
+            "Configure comprehensive monitoring that: 1. Collects metrics every 10 seconds 2. Creates alerts for error"
+            " rates above 2% 3. Monitors response times and creates alerts for p99 > 500ms 4. Tracks business KPIs like"
+            " conversion rates 5. Generates daily health reports",
+            {"AlertPolicy", "ReportPolicy"},
+        ),
+    ],
+)
+async def test_what_nothing_acts_on_yet_is_kept_and_says_so(shop: Shop, sentence: str, kinds: set[str]) -> None:
+    answer = await shop.mesh.api.Propose(pb.ProposeRequest(sentence=sentence), timeout=DEADLINE)
+    assert any("kept" in note or "stored" in note for note in answer.notes), answer.notes
+    await say(shop, sentence)
+    listed = await shop.mesh.api.List(pb.ListRequest(), timeout=DEADLINE)
+    assert {d.kind for d in listed.documents} - {"Gateway", "HTTPRoute"} == kinds
+
+
+async def test_a_new_service_is_registered(shop: Shop) -> None:
+    await say(shop, "Create a new service called user-api with 3 replicas")
+    assert ServiceKey("default", "user-api") in shop.mesh.control_plane.operations.mesh.services
+    await say(shop, "Scale user-api to 5 replicas")
+    await shop.reset()
+    await shop.mesh.api.DeregisterService(pb.DeregisterServiceRequest(name="user-api"), timeout=DEADLINE)
 
 
 async def test_the_answer_says_what_flows_now(shop: Shop, tmp_path: Path) -> None:
