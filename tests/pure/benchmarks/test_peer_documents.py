@@ -32,7 +32,7 @@ def test_a_number_of_routes_that_fills_no_host_is_refused(routes: int) -> None:
 def test_our_documents_are_read_by_our_own_reader() -> None:
     made = [gateway_api.our_gateway(8080), gateway_api.changing(3), *map(gateway_api.our_routes, hosts(1, 20))]
     documents = read_documents(gateway_api.text(made).encode(), source="bench")
-    assert [(document.kind, document.key.name) for document in documents] == [
+    assert [(document.key.kind, document.key.name) for document in documents] == [
         ("Gateway", "bench"),
         ("HTTPRoute", "changing"),
         ("HTTPRoute", "host-0"),
