@@ -169,7 +169,7 @@ def _class(cell: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """The exit status: 2 where a file is no result."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="what --json wrote")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="what --json wrote")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the page of the documentation there")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write the HTML there")
     chosen = parser.parse_args(arguments)
