@@ -76,7 +76,9 @@ class Result:
 def page(results: Sequence[Result]) -> str:
     """docs/benchmarks.md."""
     by_name = {result.benchmark: result for result in results}
-    parts = [_words("index")[0], "## What is worse, first\n\n" + _worse_first(results)]
+    parts = [_words("index")[0]]
+    if any(not result.quick for result in results):
+        parts.append("## What is worse, first\n\n" + _worse_first(results))
     known = {path.stem for path in _WORDS.glob("*.md")} - {"index"}
     for name in _ordered(known | set(by_name)):
         words, stand_in = _words(name)

@@ -22,6 +22,8 @@ from benchmarks.machine import machine, versions
 __all__ = ["SCHEMA", "Curve", "Report", "Row", "machine", "percentile", "quartiles", "versions"]
 
 SCHEMA = 2
+NEGLIGIBLE = 0.02
+"""By so much, as a share, a rival may be better without that being said to be a loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +65,11 @@ class Row:
 
     @property
     def loses(self) -> bool:
-        """Whether a rival was better, beyond what the rounds leave open."""
+        """Whether a rival was better, beyond what the rounds leave open, by more than nobody cares for."""
         if self.floor or self.ratio is None or self.better == "neither":
             return False
         low, high = self.ratio_interval or (self.ratio, self.ratio)
-        return low > 1.0 if self.better == "less" else high < 1.0
+        return low > 1.0 + NEGLIGIBLE if self.better == "less" else high < 1.0 - NEGLIGIBLE
 
     def as_json(self) -> dict[str, Any]:
         """All fields by their names, and `ratio`: ours to the peer's."""

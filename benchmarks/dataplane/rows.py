@@ -84,6 +84,7 @@ def _add_way(
         rows.add("requests a second", "/s", lambda reading: reading.run.rate, more=True, judged=judged)
     if name != DIRECT:
         rows.add("CPU a request", "µs", lambda reading: reading.proxies_cpu * 1e6 / reading.run.requests)
+    if name != DIRECT and load is Load.SATURATION:
         rows.add("RSS", "MB", lambda reading: reading.rss_mb)
 
 

@@ -45,6 +45,7 @@ def test_a_page_begins_with_what_is_worse_and_has_every_figure(tmp_path: Path) -
 def test_what_people_wrote_stays_where_nothing_was_measured() -> None:
     text = page([])
     assert "go-control-plane" in text
+    assert "What is worse, first" not in text
     assert "<!--" not in text
 
 
