@@ -50,6 +50,7 @@ async def test_a_change_is_seen_by_a_client_and_by_simulated_proxies(ours: Drive
     assert 0 < milliseconds < 60_000
 
 
+@pytest.mark.timeout(600)  # two starts of an API server and istiod; half a minute on a machine with nothing else to do
 @pytest.mark.parametrize("name", PEERS)
 async def test_a_peer_is_measured_beside_ours(name: str) -> None:
     absent = [part.name for part in PEERS[name].parts if not part.exists]
