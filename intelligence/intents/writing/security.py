@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from intelligence.intents.errors import AmbiguousError, ContradictionError, UnsupportedError
@@ -102,9 +102,10 @@ def _with_rule(
     alone: bool = False,
 ) -> None:
     standing = _on(draft, namespace, refs, action)
+    database = _country_database(draft) if rule.get("countries") else {}
     if standing:
         rules = [] if alone else _spec(standing[0]).get("rules", [])
-        _put(draft, standing[0], rules if rule in rules else [*rules, rule])
+        _put(draft, standing[0], rules if rule in rules else [*rules, rule], database)
         return
     model = draft.kind("AuthorizationPolicy")
     body = {
@@ -114,17 +115,25 @@ def _with_rule(
             "name": draft.free("AuthorizationPolicy", namespace, f"{name_of(intent.target)}-{action.lower()}"),
             "namespace": namespace,
         },
-        "spec": {"targetRefs": list(refs), "action": action, "rules": [rule]},
+        "spec": {"targetRefs": list(refs), "action": action, "rules": [rule], **database},
     }
     draft.put(draft.read(model, body))
 
 
-def _put(draft: Draft, policy: AttachedPolicy, rules: list[dict[str, Any]]) -> None:
+def _country_database(draft: Draft) -> dict[str, str]:
+    """The file that the mesh's policies look countries up in: all must name the same."""
+    paths = [_spec(policy).get("countryDatabase") for policy in draft.policies_of("AuthorizationPolicy")]
+    return next(({"countryDatabase": path} for path in paths if path), {})
+
+
+def _put(
+    draft: Draft, policy: AttachedPolicy, rules: list[dict[str, Any]], more: Mapping[str, Any] | None = None
+) -> None:
     if not rules and _spec(policy)["action"] == "Deny":
         draft.remove(policy.key)
         return
     body = policy.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    body["spec"]["rules"] = rules
+    body["spec"] |= {"rules": rules, **(more or {})}
     body |= {"apiVersion": POLICY_API, "kind": "AuthorizationPolicy"}
     body["metadata"]["namespace"] = policy.key.namespace
     draft.put(draft.read(type(policy), body))
