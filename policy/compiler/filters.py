@@ -28,6 +28,8 @@ _REDIRECT_CODES = {
     308: RedirectActionRedirectResponseCode.PERMANENT_REDIRECT,
 }
 
+_WELL_KNOWN_PORTS = {"http": 80, "https": 443}
+
 _HeaderValue = unchecked(HeaderValue)
 _HeaderValueOption = unchecked(HeaderValueOption)
 _RegexMatchAndSubstitute = unchecked(RegexMatchAndSubstitute)
@@ -57,11 +59,27 @@ def header_edits(filters: Iterable[HTTPRouteFilter]) -> HeaderEdits:
     return edits
 
 
-def redirect(filters: Iterable[HTTPRouteFilter], *, prefix: str | None) -> RedirectAction | None:
-    """The redirect among `filters`, if there is one. `prefix` is the path prefix that the rule matches, if any."""
+def redirect(filters: Iterable[HTTPRouteFilter], *, prefix: str | None, port: int | None) -> RedirectAction | None:
+    """The redirect among `filters`, if there is one. `prefix` is the path prefix that the rule matches, if any; `port`,
+    what `redirect_port` says."""
     for item in filters:
         if item.request_redirect is not None:
-            return _redirect(item.request_redirect, prefix)
+            return _redirect(item.request_redirect, prefix, port)
+    return None
+
+
+def redirect_port(filters: Iterable[HTTPRouteFilter], *, scheme: str, port: int) -> int | None:
+    """The port that the redirect among `filters` has to say, to clients of a listener with this scheme and port; None
+    where there is no redirect, or its port is what the scheme is known for.
+
+    Gateway API, HTTPRequestRedirectFilter.port: without a port, that of the scheme it names, or else the listener's.
+    Envoy would say the port that the client asked for, but that is stripped from the host before routes are matched.
+    """
+    for item in filters:
+        if (given := item.request_redirect) is not None:
+            known = _WELL_KNOWN_PORTS[given.scheme or scheme]
+            wanted = given.port or (known if given.scheme is not None else port)
+            return wanted if wanted != known else None
     return None
 
 
@@ -89,14 +107,14 @@ def _plain(value: str) -> str:
     return value.replace("%", "%%")
 
 
-def _redirect(redirect: HTTPRequestRedirect, prefix: str | None) -> RedirectAction:
+def _redirect(redirect: HTTPRequestRedirect, prefix: str | None, port: int | None) -> RedirectAction:
     action = RedirectAction(response_code=_REDIRECT_CODES[redirect.status_code])
     if redirect.scheme is not None:
         action.scheme_redirect = redirect.scheme
     if redirect.hostname is not None:
         action.host_redirect = redirect.hostname
-    if redirect.port is not None:
-        action.port_redirect = redirect.port
+    if port is not None:
+        action.port_redirect = port
     if redirect.path is not None:
         if redirect.path.type == "ReplaceFullPath":
             action.path_redirect = redirect.path.replace_full_path

@@ -37,6 +37,7 @@ class RoutedRule:
     leaves_mesh: whether some of them are outside, and are to be asked for by their own names.
     implied: whether nobody wrote the route: it is what a service of its name has for its callers.
     on_demand: whether a request may have waited for it (`HttpListener.on_demand`).
+    redirect_port: what its redirect has to say; None: nothing, since there is none or the scheme is known for it.
     """
 
     route: HTTPRoute | GRPCRoute
@@ -47,6 +48,7 @@ class RoutedRule:
     leaves_mesh: bool = False
     implied: bool = False
     on_demand: bool = False
+    redirect_port: int | None = None
     kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     @property

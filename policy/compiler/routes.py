@@ -121,7 +121,7 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
         response_headers_to_remove=edits.response_headers_to_remove,
         typed_per_filter_config=per_route(routed),
     )
-    target = redirect(rule.filters, prefix=prefix)
+    target = redirect(rule.filters, prefix=prefix, port=routed.redirect_port)
     if target is not None:
         route.redirect = target
     elif sum(ref.weight for ref in rule.backend_refs) == 0:

@@ -10,6 +10,7 @@ from policy.authentication_policy import AuthenticationPolicy
 from policy.backend_tls import BackendTLSPolicy
 from policy.backends import Backend, standing
 from policy.compiler import names
+from policy.compiler.filters import redirect_port
 from policy.compiler.hosts import HostTable
 from policy.compiler.http_filters import together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener, Tls
@@ -170,6 +171,7 @@ class Routing:
 
     def _rules(self, gateway: Gateway, listener: Listener, route: HTTPRoute | GRPCRoute) -> tuple[RoutedRule, ...]:
         attachments = self._documents.attachments
+        scheme = listener.protocol.lower()
         return tuple(
             RoutedRule(
                 route,
@@ -178,6 +180,7 @@ class Routing:
                 attachments.on_rule(gateway.key, listener.name, route.key, route.rule_names[index]),
                 mirrors,
                 any(self.is_external(backend) for backend in backends),
+                redirect_port=redirect_port(route.http_rules[index].filters, scheme=scheme, port=listener.port),
             )
             for index, (backends, mirrors) in enumerate(self.rules(route))
         )

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from policy.authentication_policy import AuthenticationPolicy
 from policy.backends import Backend
+from policy.compiler.filters import redirect_port
 from policy.compiler.http_filters import together, together_of
 from policy.compiler.inputs import BoundPort, HttpListener, ReachedBackend, RoutedHost, RoutedRule, StreamListener
 from policy.compiler.names import outbound_routes, sidecar_group
@@ -103,7 +104,13 @@ def _host(routing: Routing, documents: Documents, sidecar: Sidecar, called: Serv
             for index, (backends, mirrors) in enumerate(routing.rules(route)):
                 policies = documents.attachments.on_call(called, route.key, route.rule_names[index])
                 leaves = any(routing.is_external(other) for other in backends)
-                rules.append(RoutedRule(route, index, backends, policies, mirrors, leaves, on_demand=on_demand))
+                # Callers know a service by its name alone, so a redirect that names no port means the scheme's.
+                port = redirect_port(route.http_rules[index].filters, scheme="http", port=80)
+                rules.append(
+                    RoutedRule(
+                        route, index, backends, policies, mirrors, leaves, on_demand=on_demand, redirect_port=port
+                    )
+                )
     if not rules:
         policies = documents.attachments.on_backend(backend)
         leaves = routing.is_external(backend)

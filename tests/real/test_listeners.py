@@ -239,3 +239,38 @@ spec:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await other(b"", timeout=30)
         assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_a_redirect_without_a_port_leads_to_the_listeners_or_to_what_its_scheme_is_known_for(edge: Edge) -> None:
+    plain, tls = f"http://shop.example:{edge.shop.port}", f"https://shop.example:{edge.tls}"
+    # What the redirect says, and where it leads from the plain and from the TLS listener.
+    table = [
+        ("{}", f"{plain}/0", f"{tls}/0"),
+        ("{scheme: http}", "http://shop.example/1", "http://shop.example/1"),
+        ("{scheme: https}", "https://shop.example/2", "https://shop.example/2"),
+        ("{scheme: https, port: 8443}", "https://shop.example:8443/3", "https://shop.example:8443/3"),
+        ("{port: 80}", "http://shop.example/4", "https://shop.example:80/4"),
+        ("{port: 443}", "http://shop.example:443/5", "https://shop.example/5"),
+        ("{hostname: new.example}", f"http://new.example:{edge.shop.port}/6", f"https://new.example:{edge.tls}/6"),
+        ("{path: {type: ReplaceFullPath, replaceFullPath: /new}}", f"{plain}/new", f"{tls}/new"),
+    ]
+    rules = "\n".join(
+        f"    - matches: [{{path: {{type: Exact, value: /{number}}}}}]\n"
+        f"      filters: [{{type: RequestRedirect, requestRedirect: {redirect}}}]"
+        for number, (redirect, _, _) in enumerate(table)
+    )
+    await edge.shop.apply(f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: moved}}
+spec:
+  parentRefs: [{{name: edge, sectionName: shop}}, {{name: edge, sectionName: http}}]
+  hostnames: [shop.example]
+  rules:
+{rules}
+""")
+    async with edge.session() as session:
+        for base, column in ((plain, 1), (tls, 2)):
+            for number, row in enumerate(table):
+                async with session.get(f"{base}/{number}", allow_redirects=False) as response:
+                    assert (response.status, response.headers["location"]) == (302, row[column]), row
