@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -194,7 +195,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         async def call() -> pb.ExplainResponse:
-            return explained(self._operations.mesh, request, identities=self._operations.identities)
+            operations = self._operations
+            return explained(operations.mesh, request, identities=operations.identities, now=datetime.now(UTC))
 
         return await _answer(context, call)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from policy.errors import PolicyError
 from policy.explain.calls import explain_call
 from policy.explain.explain import explain
@@ -12,7 +14,7 @@ from policy.identities import Identities
 from policy.sidecar import Sidecar
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
-from registry.model import DEFAULT_NAMESPACE, DocumentKey
+from registry.model import DEFAULT_NAMESPACE, DocumentKey, ServiceKey
 
 _EFFECTS = {
     Effect.PASSES: pb.EFFECT_PASSES,
@@ -23,25 +25,34 @@ _EFFECTS = {
 }
 
 
-def explained(mesh: Mesh, asked: pb.ExplainRequest, *, identities: Identities) -> pb.ExplainResponse:
-    """The answer to `asked`. Raises PolicyError for what is no request, or no Gateway's or Sidecar's name."""
-    gateway = _key("gateway", Gateway.KIND, asked.gateway) if asked.gateway else None
-    sidecar = _key("sidecar", Sidecar.KIND, asked.sidecar) if asked.sidecar else None
-    if gateway is not None and sidecar is not None:
-        got = f'"{asked.sidecar[:200]}" beside a gateway'
-        raise PolicyError.of(document="request", path="sidecar", got=got, want="one of them: where the request arrives")
-    headers = [(header.name, header.value) for header in asked.headers]
-    read = request(asked.method or "GET", asked.url, headers)
-    if sidecar is not None:
-        return _message(explain_call(mesh, read, sidecar=sidecar, identities=identities))
-    return _message(explain(mesh, read, gateway=gateway, identities=identities))
+def explained(mesh: Mesh, asked: pb.ExplainRequest, *, identities: Identities, now: datetime) -> pb.ExplainResponse:
+    """The answer to `asked`. Raises PolicyError for what is no request, or the name of no Gateway, Sidecar or service."""
+    places = [name for name in ("gateway", "sidecar", "service") if getattr(asked, name)]
+    if len(places) > 1:
+        got = f'"{getattr(asked, places[1])[:200]}" beside a {places[0]}'
+        raise PolicyError.of(document="request", path=places[1], got=got, want="one of them: where the request arrives")
+    read = request(
+        asked.method or "GET",
+        asked.url,
+        [(header.name, header.value) for header in asked.headers],
+        body=asked.body if asked.HasField("body") else None,
+        address=asked.source,
+        country=asked.country,
+        principal=asked.principal,
+    )
+    if asked.sidecar:
+        sidecar = DocumentKey(Sidecar.KIND, *_name("sidecar", asked.sidecar))
+        return _message(explain_call(mesh, read, sidecar=sidecar, now=now, identities=identities))
+    gateway = DocumentKey(Gateway.KIND, *_name("gateway", asked.gateway)) if asked.gateway else None
+    service = ServiceKey(*_name("service", asked.service)) if asked.service else None
+    return _message(explain(mesh, read, now=now, gateway=gateway, service=service, identities=identities))
 
 
-def _key(field: str, kind: str, text: str) -> DocumentKey:
+def _name(path: str, text: str) -> tuple[str, str]:
     namespace, slash, name = text.rpartition("/")
     if not name or "/" in namespace or (slash and not namespace):
-        raise PolicyError.of(document="request", path=field, got=f'"{text[:200]}"', want="NAME or NAMESPACE/NAME")
-    return DocumentKey(kind, namespace or DEFAULT_NAMESPACE, name)
+        raise PolicyError.of(document="request", path=path, got=f'"{text[:200]}"', want="NAME or NAMESPACE/NAME")
+    return namespace or DEFAULT_NAMESPACE, name
 
 
 def _message(item: Explanation) -> pb.ExplainResponse:
@@ -74,8 +85,9 @@ def _message(item: Explanation) -> pb.ExplainResponse:
                 for share in backends
             ]
             message.forwarded.CopyFrom(pb.Forwarded(backends=shares, host=host, path=path))
-        case Answered(status, reason, location):
-            message.answered.CopyFrom(pb.Answered(status=status, reason=reason, location=location))
+        case Answered(status, reason, location, grpc_status):
+            answered = pb.Answered(status=status, reason=reason, location=location, grpc_status=grpc_status)
+            message.answered.CopyFrom(answered)
         case NotServed(reason):
             message.not_served = reason
     return message

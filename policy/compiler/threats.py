@@ -45,14 +45,15 @@ def buffer_in_chain(values: tuple[int, ...]) -> Buffer:
 
 
 def script_on_route(value: Asked) -> LuaPerRoute:
-    return LuaPerRoute(name=_CODE, filter_context=Struct.from_dict(_context(value)))
+    return LuaPerRoute(name=_CODE, filter_context=Struct.from_dict(context(value)))
 
 
 def script_in_chain(values: tuple[Asked, ...]) -> Lua:
     return Lua(source_codes={_CODE: DataSource(inline_string=_SCRIPT)}, stat_prefix="threats")
 
 
-def _context(value: Asked) -> dict[str, Any]:
+def context(value: Asked) -> dict[str, Any]:
+    """What the script is told, as JSON."""
     spec, bounds = value.spec, value.spec.bounds
     found: dict[str, Any] = {"name": value.policy, "mode": spec.mode}
     if spec.patterns:

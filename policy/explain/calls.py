@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from policy.compiler.http_filters import asked
 from policy.compiler.inputs import RoutedHost
-from policy.compiler.names import outbound_routes
+from policy.compiler.names import outbound_routes, sidecar_group
 from policy.compiler.routing import Routing
 from policy.compiler.sidecars import sidecar_ports
 from policy.documents import Documents
@@ -26,9 +27,9 @@ _PATH = "spec.outbound"
 
 
 def explain_call(
-    mesh: Mesh, request: Request, *, sidecar: DocumentKey, identities: Identities | None = None
+    mesh: Mesh, request: Request, *, sidecar: DocumentKey, now: datetime, identities: Identities | None = None
 ) -> Explanation:
-    """What `request` would meet on its way out through the proxy of `sidecar`."""
+    """What `request` would meet on its way out through the proxy of `sidecar` at the time `now`."""
     documents = Documents.of(mesh)
     found = documents.get(Sidecar, sidecar.namespace, sidecar.name)
     if found is None:
@@ -45,7 +46,8 @@ def explain_call(
     name = outbound_routes(found.key)
     port = next(item for item in sidecar_ports(routing, documents, found, undeclared) if item.bound.name == name)
     listener = Listener(name="outbound", protocol="HTTP", port=port.bound.port)
-    return _Calling(mesh, documents, request, str(found.key), (listener,), port, found, meant in undeclared).call(name)
+    calling = _Calling(mesh, documents, request, str(found.key), (listener,), port, now, found, meant in undeclared)
+    return calling.by_http(name, calling.listeners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class _Calling(Explaining):
     sidecar: Sidecar
     is_found: bool
 
-    def call(self, routes: str) -> Explanation:
-        return self.by_http(routes)
+    @property
+    def group(self) -> str:
+        return sidecar_group(self.sidecar.key)
 
     def arrived(self, listener: Listener) -> Step:
         what = f"goes out through port {listener.port} of the proxy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from policy.explain.explanation import Effect, Step
@@ -24,12 +25,20 @@ def rewrite_of(filters: Iterable[HTTPRouteFilter]) -> HTTPURLRewrite | None:
     return next((item.url_rewrite for item in filters if item.url_rewrite is not None), None)
 
 
-def location(redirect: HTTPRequestRedirect, match: HTTPRouteMatch, request: Request) -> str:
-    """The URL that a redirect answers with."""
-    host = redirect.hostname or request.authority
-    port = f":{redirect.port}" if redirect.port is not None else ""
+_WELL_KNOWN = {"http": 80, "https": 443}
+
+
+def location(redirect: HTTPRequestRedirect, match: HTTPRouteMatch, request: Request, *, port: int) -> str:
+    """The URL that a redirect answers with. port: the listener's.
+
+    Gateway API, HTTPRequestRedirectFilter.port: without one, that which the scheme is known for, or, without a scheme
+    either, the listener's; and what the scheme is known for is not written.
+    """
+    scheme = redirect.scheme or request.scheme
+    asked = redirect.port or (_WELL_KNOWN[redirect.scheme] if redirect.scheme is not None else port)
+    host = (redirect.hostname or request.authority) + (f":{asked}" if asked != _WELL_KNOWN[scheme] else "")
     path = changed_path(redirect.path, match, request.path) if redirect.path is not None else request.path
-    return f"{redirect.scheme or request.scheme}://{host}{port}{with_query(path, request)}"
+    return f"{scheme}://{host}{with_query(path, request)}"
 
 
 def with_query(path: str, request: Request) -> str:
@@ -54,28 +63,26 @@ def header_steps(filters: Iterable[HTTPRouteFilter], *, document: str, path: str
                 yield Step(f"{side} headers", Effect.CHANGES, words, document, f"{path}[{index}]")
 
 
-def other_steps(filters: Iterable[HTTPRouteFilter], request: Request, *, document: str, path: str) -> Iterator[Step]:
-    """Mirrors, and what browsers are told."""
+def mirror_steps(filters: Iterable[HTTPRouteFilter], *, document: str, path: str) -> Iterator[Step]:
+    """The copies that are sent of a request which goes on to a backend."""
     for index, item in enumerate(filters):
-        where = f"{path}[{index}]"
         if item.request_mirror is not None:
             words = f"a copy may go to {item.request_mirror.backend_ref.name}, whose answer nobody waits for"
-            yield Step("mirror", Effect.PASSES, words, document, where)
-        if item.cors is not None and (origin := request.header("origin")) is not None:
-            preflight = request.method == "OPTIONS" and request.header("access-control-request-method") is not None
-            if preflight and _allows(item.cors.allow_origins, origin):
-                yield Step("CORS", Effect.ANSWERS, f"the preflight of {origin} is answered", document, where)
-            else:
-                told = "may" if _allows(item.cors.allow_origins, origin) else "may not"
-                yield Step("CORS", Effect.PASSES, f"pages of {origin} {told} read the answer", document, where)
+            yield Step("mirror", Effect.PASSES, words, document, f"{path}[{index}]")
 
 
-def _allows(origins: Iterable[str], origin: str) -> bool:
-    for allowed in origins:
-        head, star, tail = allowed.partition("*")
-        if origin == allowed or (star and origin.startswith(head) and origin.endswith(tail) and origin != head + tail):
-            return True
-    return False
+def is_preflight(request: Request) -> bool:
+    """Fetch standard: a browser asks whether a page may send a request."""
+    return request.method == "OPTIONS" and bool(request.header("access-control-request-method"))
+
+
+def allows(origins: Iterable[str], origin: str) -> bool:
+    """Whether `origin` is one of `origins`, in which "*" stands for a part of a host, or alone for any."""
+    return any(
+        wanted in ("*", origin)
+        or ("*" in wanted and re.fullmatch("[^/:]+".join(map(re.escape, wanted.split("*"))), origin) is not None)
+        for wanted in origins
+    )
 
 
 def _edits(edits: HTTPHeaderFilter) -> Iterator[str]:

@@ -6,21 +6,24 @@ Told from the typed documents. Where a request goes by chance (weights) or by wh
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from policy.attached import AttachedPolicy
 from policy.attachment import ANY_HOST, covers, owner
 from policy.backends import Backend
 from policy.compiler import names
-from policy.compiler.inputs import RoutedHost, RoutedRule, StreamListener
+from policy.compiler.inputs import HttpListener, RoutedHost, RoutedRule, StreamListener
 from policy.compiler.matches import precedence
 from policy.compiler.routing import RoutedPort, Routing
 from policy.documents import Documents
+from policy.effective import NOTHING, Effective
+from policy.explain.arrival import arrival, by_server_name, client_address, for_server_name
 from policy.explain.changes import (
     changed_path,
     header_steps,
     location,
-    other_steps,
+    mirror_steps,
     redirect_of,
     rewrite_of,
     with_query,
@@ -36,62 +39,46 @@ from policy.explain.explanation import (
     Share,
     Step,
 )
+from policy.explain.filters import through_filters, without_effect
+from policy.explain.inbound import inbound
 from policy.explain.matching import meets_path, unmet, words
-from policy.explain.policies import policy_step
+from policy.explain.meeting import Place
+from policy.explain.policies import at_listener, at_router
 from policy.explain.request import Request
 from policy.external_service import ExternalService, with_external
 from policy.gateway import Gateway, Listener
 from policy.http_route import HTTPRouteMatch
 from policy.identities import Identities, NoIdentities
-from policy.problems import listed
 from policy.shapes import format_duration
 from registry.mesh import Mesh
-from registry.model import DocumentKey
+from registry.model import DocumentKey, ServiceKey
 
 _PASSED_OVER = 5
-_PROTOCOLS = {"http": ("HTTP", "TCP"), "https": ("HTTPS", "TLS", "TCP")}
+_FINE = 200
 
 
 def explain(
-    mesh: Mesh, request: Request, *, gateway: DocumentKey | None = None, identities: Identities | None = None
+    mesh: Mesh,
+    request: Request,
+    *,
+    now: datetime,
+    gateway: DocumentKey | None = None,
+    service: ServiceKey | None = None,
+    identities: Identities | None = None,
 ) -> Explanation:
-    """What `request` would meet. gateway: where it arrives; None: at the one that listens on the URL's port.
-    identities: where certificates come from."""
+    """What `request` would meet at the time `now`. gateway: where it arrives; None: at the one that listens on the
+    URL's port. service: it arrives at the sidecars of this service. identities: where certificates come from."""
     documents = Documents.of(mesh)
-    found = _arrival(documents, request, gateway)
+    mesh = with_external(mesh, documents.all(ExternalService))
+    routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
+    if service is not None:
+        return inbound(routing, documents, service, request, now)
+    found = arrival(documents, request, gateway)
     if isinstance(found, NotServed):
         return Explanation(request, "", "", "", None, (), found)
     chosen, listeners = found
-    mesh = with_external(mesh, documents.all(ExternalService))
-    routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
     port = next((item for item in routing.ports(chosen) if item.bound.port == listeners[0].port), None)
-    return _Arriving(mesh, documents, request, str(chosen.key), listeners, port, chosen).explanation()
-
-
-def _arrival(
-    documents: Documents, request: Request, wanted: DocumentKey | None
-) -> tuple[Gateway, Sequence[Listener]] | NotServed:
-    """The Gateway, and its listeners on the port where the request arrives."""
-    known = [item for item in documents.all(Gateway) if wanted in (None, item.key)]
-    if not known:
-        return NotServed(f"there is no {wanted}" if wanted is not None else "there is no Gateway")
-    served = [(gateway, listener) for gateway in known for listener in gateway.spec.listeners]
-    fitting = [pair for pair in served if pair[1].protocol in _PROTOCOLS[request.scheme]]
-    on_port = [pair for pair in fitting if pair[1].port == request.port]
-    if not on_port and not request.port_given:
-        # http://shop/pay is how people speak of a Gateway, whatever port a laptop lets it listen on.
-        on_port = fitting
-    places = {(gateway.key, listener.port): gateway for gateway, listener in on_port}
-    if not places:
-        ports = listed(
-            sorted({f"{gateway.key} on {listener.port} ({listener.protocol})" for gateway, listener in served})
-        )
-        return NotServed(f"nothing listens on port {request.port} for {request.scheme}; what listens: {ports}")
-    if len(places) > 1:
-        names = listed([f"{key} on {port}" for key, port in places])
-        return NotServed(f"it could arrive at {names}: name the port in the URL, or the Gateway")
-    [((_, port), gateway)] = places.items()
-    return gateway, [listener for listener in gateway.spec.listeners if listener.port == port]
+    return _Arriving(mesh, documents, request, str(chosen.key), listeners, port, now, chosen).explanation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +91,12 @@ class Explaining:
     where: str
     listeners: Sequence[Listener]
     port: RoutedPort | None
+    now: datetime
+
+    @property
+    def group(self) -> str:
+        """The proxies that it arrives at."""
+        raise NotImplementedError
 
     def arrived(self, listener: Listener) -> Step:
         """The first step."""
@@ -121,52 +114,64 @@ class Explaining:
         port = self.listeners[0].port
         return Answered(404, f"no route of port {port} is for the host {self.request.host or 'that it does not name'}")
 
-    def by_http(self, routes: str) -> Explanation:
-        """The explanation by the hosts of one route configuration."""
+    def by_http(self, routes: str, listeners: Sequence[Listener]) -> Explanation:
+        """The explanation by the hosts of one route configuration, which is that of `listeners`."""
         hosts = self.port.hosts[routes] if self.port is not None else ()
-        request = self.request
+        common, first = self._common(routes), listeners[0]
+        address = client_address(self.request, common)
+        request = replace(self.request, address=address)
+        always = list(self._always(common.policies, request))
         if request.redirect is not None:
             target = with_query(request.redirect, request)
             reason = "its path holds an escaped slash, which is not the same as a slash to everybody"
-            step = self.arrived(self.listeners[0])
-            return self._ended(self.listeners[0], "", [step], Answered(307, reason, target))
+            return self._ended(first, "", [self.arrived(first), *always], Answered(307, reason, target))
         host = self.served(hosts)
         if host is None:
-            listener = self.listeners[0]
-            return self._ended(listener, "", [self.arrived(listener)], self.unknown())
-        listener = owner(self.listeners, host.hostname)
-        steps = [self.arrived(listener), self.known_as(host)]
+            return self._ended(first, "", [self.arrived(first), *always], self.unknown())
+        listener = owner(listeners, host.hostname)
+        steps = [self.arrived(listener), *always, self.known_as(host)]
         chosen, passed_over = self._match(host)
         if chosen is None:
             reason = f"no rule for {host.hostname} matches"
             return self._ended(listener, host.hostname, steps, Answered(404, reason), passed_over=passed_over)
         rule, number, match = chosen
         document, where = str(rule.route.key), f"spec.rules[{rule.index}]"
-        steps.append(Step("route", Effect.PASSES, words(match), document, f"{where}.matches[{number}]"))
-        steps += [policy_step(policy, request) for policy in self._policies(rule)]
-        steps += header_steps(rule.rule.filters, document=document, path=f"{where}.filters")
-        extra = list(other_steps(rule.rule.filters, request, document=document, path=f"{where}.filters"))
-        steps += extra
         matched = Matched(document, rule.index, rule.rule.name or "", number)
-        if any(step.effect is Effect.ANSWERS for step in extra):
-            answered = Answered(200, "a preflight that is answered by the proxy")
-            return self._ended(listener, host.hostname, steps, answered, matched, passed_over)
-        told, outcome = self._outcome(rule, match, document, where)
+        steps.append(Step("route", Effect.PASSES, words(match), document, f"{where}.matches[{number}]"))
+        place = Place(rule, self.now)
+        met = through_filters(place, request)
+        steps += met.steps
+        request = met.request
+        if met.answer is not None:
+            return self._ended(listener, host.hostname, steps, met.answer, matched, passed_over)
+        steps += without_effect(place)
+        steps += header_steps(rule.rule.filters, document=document, path=f"{where}.filters")
+        told, outcome = self._outcome(rule, match, request, document, where)
         return self._ended(listener, host.hostname, [*steps, *told], outcome, matched, passed_over)
+
+    def _always(self, policies: tuple[AttachedPolicy, ...], request: Request) -> Iterator[Step]:
+        return at_listener(self.documents, self.group, policies, request)
+
+    def _common(self, routes: str) -> Effective:
+        """The policies of what all requests meet that are routed by `routes`."""
+        chains = self.port.bound.chains if self.port is not None else ()
+        return next((c.policies for c in chains if isinstance(c, HttpListener) and c.name == routes), NOTHING)
 
     def _ended(
         self,
-        listener: Listener,
+        listener: Listener | None,
         hostname: str,
         steps: Sequence[Step],
         outcome: Outcome,
         matched: Matched | None = None,
         passed_over: Sequence[str] = (),
     ) -> Explanation:
+        if isinstance(outcome, Answered) and outcome.status != _FINE and self.request.is_grpc:
+            outcome = outcome.in_grpc()
         return Explanation(
             self.request,
             self.where,
-            listener.name,
+            listener.name if listener is not None else "",
             hostname,
             matched,
             tuple(steps),
@@ -198,11 +203,11 @@ class Explaining:
                         yield policy
 
     def _outcome(
-        self, routed: RoutedRule, match: HTTPRouteMatch, document: str, where: str
+        self, routed: RoutedRule, match: HTTPRouteMatch, request: Request, document: str, where: str
     ) -> tuple[list[Step], Outcome]:
-        rule, request = routed.rule, self.request
+        rule = routed.rule
         if (redirect := redirect_of(rule.filters)) is not None:
-            target = location(redirect, match, request)
+            target = location(redirect, match, request, port=self.listeners[0].port)
             step = Step(
                 "redirect", Effect.ANSWERS, f"answered with {redirect.status_code} to {target}", document, where
             )
@@ -211,7 +216,8 @@ class Explaining:
         if total == 0:
             reason = "the rule has no backend with a weight"
             return [Step("backends", Effect.REFUSES, reason, document, where)], Answered(500, reason)
-        steps: list[Step] = []
+        steps = list(mirror_steps(rule.filters, document=document, path=f"{where}.filters"))
+        steps += at_router(tuple(self._policies(routed)), request)
         host, path = request.authority, request.path
         if (rewrite := rewrite_of(rule.filters)) is not None:
             host = rewrite.hostname or host
@@ -243,29 +249,43 @@ class Explaining:
 class _Arriving(Explaining):
     gateway: Gateway
 
+    @property
+    def group(self) -> str:
+        return names.group(self.gateway.key)
+
     def explanation(self) -> Explanation:
-        listener = self.listeners[0]
+        listener: Listener | None = self.listeners[0]
+        assert listener is not None
         if listener.protocol == "HTTP":
-            return self.by_http(names.listener(self.gateway.key, listener.port))
-        listener = _by_server_name(self.listeners, self.request.host)
-        name = names.listener_routes(self.gateway.key, listener.port, listener.name)
+            return self.by_http(names.listener(self.gateway.key, listener.port), self.listeners)
+        asked, port = self.request.server_name, listener.port
+        listener = by_server_name(self.listeners, asked)
+        if listener is None:
+            reason = f"no listener of port {port} is for the server name {asked or 'that it does not ask for'}"
+            return self._ended(None, "", [], NotServed(f"the connection is closed: {reason}"))
+        name = names.listener_routes(self.gateway.key, port, listener.name)
         if listener.is_http and self.port is not None and name in self.port.hosts:
-            return self.by_http(name)
+            return self.by_http(name, [listener])
         chains = self.port.bound.chains if self.port is not None else ()
         carried = [chain for chain in chains if isinstance(chain, StreamListener) and chain.name.startswith(f"{name}/")]
-        chosen = _for_server_name(carried, self.request.host)
+        chosen = for_server_name(carried, asked)
         if chosen is None:
             reason = (
                 "its listener has no certificate to show"
                 if listener.is_http
-                else f"no route of its listener carries connections for {self.request.host}"
+                else f"no route of its listener carries connections for {asked or 'no server name'}"
             )
             return self._ended(listener, "", [self.arrived(listener)], NotServed(f"the connection is closed: {reason}"))
-        policies = [policy_step(policy, self.request) for policy in chosen.policies.policies]
+        policies = chosen.policies.policies
         total = sum(weight for _, weight in chosen.targets)
         shares = tuple(self._share(backend, weight / total) for backend, weight in chosen.targets if weight)
         what = "its connection is carried as it is, and nobody looks into it"
-        steps = [self.arrived(listener), *policies, Step("connection", Effect.PASSES, what)]
+        steps = [
+            self.arrived(listener),
+            *self._always(policies, self.request),
+            Step("connection", Effect.PASSES, what),
+            *at_router(policies, self.request),
+        ]
         outcome = Forwarded(shares, self.request.authority, with_query(self.request.path, self.request))
         return self._ended(listener, "", steps, outcome)
 
@@ -273,25 +293,6 @@ class _Arriving(Explaining):
         index = self.gateway.spec.listeners.index(listener)
         what = f"arrives at the listener {listener.name}, {listener.protocol} on port {listener.port}"
         return Step("listener", Effect.PASSES, what, str(self.gateway.key), f"spec.listeners[{index}]")
-
-
-def _by_server_name(listeners: Sequence[Listener], host: str) -> Listener:
-    """The listener of a TLS port whose hostname fits best."""
-    fitting = [
-        listener for listener in listeners if listener.hostname in (None, host) or covers(listener.hostname or "", host)
-    ]
-    best = max(fitting, key=lambda item: (item.hostname == host, len(item.hostname or "")), default=None)
-    return best or listeners[0]
-
-
-def _for_server_name(chains: Sequence[StreamListener], host: str) -> StreamListener | None:
-    """Envoy, FilterChainMatch.server_names: exact, then the longest wildcard, then those for any name."""
-
-    def rank(chain: StreamListener) -> int:
-        fitting = [name for name in chain.server_names if name == host or covers(name, host)]
-        return max((len(name) + (name == host) for name in fitting), default=-1 if chain.server_names else 0)
-
-    return max((chain for chain in chains if rank(chain) >= 0), key=rank, default=None)
 
 
 def _served(hosts: Sequence[RoutedHost], host: str) -> RoutedHost | None:

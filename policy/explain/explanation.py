@@ -50,11 +50,23 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The proxy answers by itself. `location`: of a redirect, "" for none."""
+    """The proxy answers by itself. `location`: of a redirect, "" for none. `grpc_status`: for gRPC requests, which are
+    refused with it and with the HTTP status 200."""
 
     status: int
     reason: str
     location: str = ""
+    grpc_status: int | None = None
+
+    def in_grpc(self) -> Answered:
+        """The same answer for a gRPC request (Envoy, `Grpc::Utility::httpToGrpcStatus`). Of any status but 200."""
+        grpc_status = _GRPC.get(self.status, _UNKNOWN)
+        reason = f"{self.reason} (the HTTP status would be {self.status})"
+        return Answered(200, reason, self.location, grpc_status)
+
+
+_GRPC = {400: 13, 401: 16, 403: 7, 404: 12, 429: 14, 502: 14, 503: 14, 504: 14}
+_UNKNOWN = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from policy.regex import pattern
 
 def unmet(match: HTTPRouteMatch, request: Request) -> str | None:
     """The first condition of `match` that `request` does not meet, in words; None if it meets them all."""
-    if not _on_path(match.path, request.path):
+    if not on_path(match.path, request.path):
         return f"the path is not {_words(match.path)}"
     if match.method is not None and match.method != request.method:
         return f"the method is not {match.method}"
@@ -17,13 +17,13 @@ def unmet(match: HTTPRouteMatch, request: Request) -> str | None:
         value = request.header(header.name)
         if value is None:
             return f"there is no header {header.name}"
-        if not _on_text(header.type, header.value, value):
+        if not on_text(header.type, header.value, value):
             return f'the header {header.name} is "{value}", not {_value_words(header.type, header.value)}'
     for parameter in match.query_params:
         value = request.parameters.get(parameter.name)
         if value is None:
             return f"there is no query parameter {parameter.name}"
-        if not _on_text(parameter.type, parameter.value, value):
+        if not on_text(parameter.type, parameter.value, value):
             wanted = _value_words(parameter.type, parameter.value)
             return f'the query parameter {parameter.name} is "{value}", not {wanted}'
     return None
@@ -40,10 +40,10 @@ def words(match: HTTPRouteMatch) -> str:
 
 
 def meets_path(match: HTTPRouteMatch, request: Request) -> bool:
-    return _on_path(match.path, request.path)
+    return on_path(match.path, request.path)
 
 
-def _on_path(match: HTTPPathMatch, path: str) -> bool:
+def on_path(match: HTTPPathMatch, path: str) -> bool:
     match match.type:
         case "Exact":
             return path == match.value
@@ -54,7 +54,7 @@ def _on_path(match: HTTPPathMatch, path: str) -> bool:
             return path == prefix or path.startswith(f"{prefix}/")
 
 
-def _on_text(type: str, wanted: str, value: str) -> bool:
+def on_text(type: str, wanted: str, value: str) -> bool:
     return pattern(wanted).covers(value) if type == "RegularExpression" else wanted == value
 
 

@@ -34,6 +34,58 @@ async def test_a_request_is_explained_to_people_and_to_programs(tmp_path: Path, 
         assert (await apg_async("explain", "GET", "http://shop/", "-H", "x", APG_ADMIN=admin)).code == 2
 
 
+GUARD = """
+apiVersion: apg.mesh/v1
+kind: AuthorizationPolicy
+metadata: {name: guard}
+spec:
+  targetRefs: [{kind: Gateway, name: edge}]
+  action: Deny
+  rules: [{name: outside, unless: {addresses: [10.0.0.0/8]}}, {name: abroad, countries: [FR]}]
+---
+apiVersion: apg.mesh/v1
+kind: ThreatPolicy
+metadata: {name: net}
+spec:
+  targetRefs: [{kind: Gateway, name: edge}]
+  patterns: [SQLInjection]
+  inspect: [Body]
+  bounds: {bodyBytes: 1000}
+"""
+
+
+async def test_where_a_request_comes_from_and_what_it_holds_decide_who_refuses_it(tmp_path: Path, text: bytes) -> None:
+    async with apg_up(tmp_path) as addresses:
+        admin, body = addresses["admin"], tmp_path / "body"
+        body.write_text("q=1' or '1'='1")
+        assert (await apg_async("service", "add", "payment", APG_ADMIN=admin)).code == 0
+        applied = await apg_async("apply", "-f", "-", stdin=text + b"---" + GUARD.encode(), APG_ADMIN=admin)
+        assert applied.code == 0, applied.err
+
+        async def explained(*options: str) -> tuple[int, str]:
+            shown = await apg_async("explain", "POST", "http://shop/pay", *options, APG_ADMIN=admin)
+            return shown.code, shown.out + shown.err
+
+        outside = (await explained("--from", "192.0.2.7"))[1]
+        assert "✗ AuthorizationPolicy: refused with 403: the rule outside denies it" in outside
+        assert (
+            "? AuthorizationPolicy: refused with 403 if the rule abroad matches, which hangs on its country"
+            in (await explained())[1]
+        )
+        inside = (await explained("--from", "10.0.0.1", "--country", "DE", "--data", "q=shoes"))[1]
+        assert "✓ AuthorizationPolicy: no rule denies it" in inside
+        found = (await explained("--from", "10.0.0.1", "--data", f"@{body}"))[1]
+        assert "✗ ThreatPolicy: refused with 403: sql-injection/tautology in body" in found
+        assert await explained("--data", f"@{tmp_path}/none") == (
+            2,
+            f"apg: --data: {tmp_path}/none: No such file or directory\n",
+        )
+        both = await explained("--gateway", "edge", "--service", "payment")
+        assert (both[0], '"payment" beside a gateway' in both[1]) == (3, True)
+        assert "the service default/payment has no Sidecar" in (await explained("--service", "payment"))[1]
+        assert "want an IP address" in (await explained("--from", "here"))[1]
+
+
 async def test_what_a_resource_comes_from_and_what_is_worth_a_look(tmp_path: Path, text: bytes) -> None:
     async with apg_up(tmp_path) as addresses:
         admin = addresses["admin"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.markup import escape
 
@@ -24,16 +26,42 @@ _SIGNS = {
 @click.argument("method")
 @click.argument("url")
 @click.option("-H", "--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="As often as needed.")
+@click.option("-d", "--data", metavar="TEXT", help="The body; @FILE: what the file holds.")
+@click.option("--from", "source", default="", metavar="ADDRESS", help="Where the connection comes from.")
+@click.option("--country", default="", metavar="CODE", help="That address's, such as DE.")
 @click.option("--gateway", default="", metavar="[NAMESPACE/]NAME", help="The one that listens on the URL's port.")
 @click.option("--sidecar", default="", metavar="[NAMESPACE/]NAME", help="A call that goes out through this one.")
+@click.option("--service", default="", metavar="[NAMESPACE/]NAME", help="A call that comes in at this one's sidecars.")
+@click.option("--principal", default="", metavar="SPIFFE-ID", help="In the certificate that the caller shows there.")
 @click.pass_obj
-def explain(settings: Settings, method: str, url: str, headers: tuple[str, ...], gateway: str, sidecar: str) -> None:
+def explain(
+    settings: Settings,
+    method: str,
+    url: str,
+    headers: tuple[str, ...],
+    data: str | None,
+    source: str,
+    country: str,
+    gateway: str,
+    sidecar: str,
+    service: str,
+    principal: str,
+) -> None:
     """Show what a request would meet, in order, and who would refuse it.
 
     Nothing is sent: it is told from the documents. For example: apg explain GET http://shop/pay -H 'x-beta: 1'
     """
     request = pb.ExplainRequest(
-        method=method.upper(), url=url, headers=map(_header, headers), gateway=gateway, sidecar=sidecar
+        method=method.upper(),
+        url=url,
+        headers=map(_header, headers),
+        gateway=gateway,
+        sidecar=sidecar,
+        service=service,
+        body=_body(data) if data is not None else None,
+        source=source,
+        country=country,
+        principal=principal,
     )
     with settings.connection().api() as api:
         response = api.Explain(request, timeout=DEADLINE)
@@ -49,6 +77,15 @@ def _header(text: str) -> pb.HttpHeader:
     if not colon or not name.strip():
         leave(Exit.USAGE, f"--header: got {text!r}, want 'NAME: VALUE'")
     return pb.HttpHeader(name=name.strip(), value=value.strip())
+
+
+def _body(text: str) -> bytes:
+    if not text.startswith("@"):
+        return text.encode(errors="surrogateescape")
+    try:
+        return Path(text[1:]).read_bytes()
+    except OSError as error:
+        leave(Exit.USAGE, f"--data: {text[1:]}: {error.strerror}")
 
 
 def _show(printer: Output, response: pb.ExplainResponse) -> None:
@@ -69,6 +106,7 @@ def _show(printer: Output, response: pb.ExplainResponse) -> None:
         case "answered":
             answered = response.answered
             target = f" to {escape(answered.location)}" if answered.location else ""
+            target += f" (gRPC status {answered.grpc_status})" if answered.HasField("grpc_status") else ""
             say(f"→ answered by the proxy: [bold]{answered.status}[/]{target}: {escape(answered.reason)}")
         case _:
             say(f"→ not served: {escape(response.not_served)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from policy.errors import PolicyError
@@ -13,6 +15,7 @@ from registry.model import DocumentKey
 from tests.meshes import documents, gateway, route
 from tests.pure.policy.test_compiler import mesh, service
 
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
 RETRIES = """
 apiVersion: apg.mesh/v1
 kind: RetryPolicy
@@ -42,7 +45,7 @@ def shop(*more: str) -> Mesh:
 def told(
     where: Mesh, url: str, *headers: tuple[str, str], method: str = "GET", to: DocumentKey | None = None
 ) -> Explanation:
-    return explain(where, request(method, url, headers), gateway=to)
+    return explain(where, request(method, url, headers), gateway=to, now=NOW)
 
 
 def test_each_step_names_what_asks_for_it_in_the_order_of_the_request() -> None:

@@ -831,6 +831,11 @@ class ExplainRequest(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     GATEWAY_FIELD_NUMBER: _builtins.int
     SIDECAR_FIELD_NUMBER: _builtins.int
+    SERVICE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    COUNTRY_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """empty: GET"""
     url: _builtins.str
@@ -839,6 +844,15 @@ class ExplainRequest(_message.Message):
     """"NAMESPACE/NAME"; empty: the one that listens on the URL's port"""
     sidecar: _builtins.str
     """"NAMESPACE/NAME", instead of a gateway: through whose proxy the application calls"""
+    service: _builtins.str
+    """"NAMESPACE/NAME", instead of a gateway: at whose sidecars it comes in"""
+    body: _builtins.bytes
+    source: _builtins.str
+    """the IP address that the connection comes from; empty: not told"""
+    country: _builtins.str
+    """that address's, as ISO 3166 has it: "DE"; empty: not told"""
+    principal: _builtins.str
+    """the SPIFFE ID in the client's certificate; empty: it shows none"""
     @_builtins.property
     def headers(self) -> _containers.RepeatedCompositeFieldContainer[Global___HttpHeader]:
         """a Host header goes before the URL's host"""
@@ -851,12 +865,19 @@ class ExplainRequest(_message.Message):
         headers: _abc.Iterable[Global___HttpHeader] | None = ...,
         gateway: _builtins.str = ...,
         sidecar: _builtins.str = ...,
+        service: _builtins.str = ...,
+        body: _builtins.bytes | None = ...,
+        source: _builtins.str = ...,
+        country: _builtins.str = ...,
+        principal: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "body", b"body"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "headers", b"headers", "method", b"method", "sidecar", b"sidecar", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_body", b"_body", "body", b"body", "country", b"country", "gateway", b"gateway", "headers", b"headers", "method", b"method", "principal", b"principal", "service", b"service", "sidecar", b"sidecar", "source", b"source", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__body: _TypeAlias = _typing.Literal["body"]  # noqa: Y015
+    _WhichOneofArgType__body: _TypeAlias = _typing.Literal["_body", b"_body"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__body) -> _WhichOneofReturnType__body | None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
@@ -1064,22 +1085,28 @@ class Answered(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
+    GRPC_STATUS_FIELD_NUMBER: _builtins.int
     status: _builtins.int
     reason: _builtins.str
     location: _builtins.str
     """of a redirect"""
+    grpc_status: _builtins.int
+    """of a gRPC request's refusal, whose HTTP status is 200"""
     def __init__(
         self,
         *,
         status: _builtins.int = ...,
         reason: _builtins.str = ...,
         location: _builtins.str = ...,
+        grpc_status: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status", "grpc_status", b"grpc_status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["location", b"location", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status", "grpc_status", b"grpc_status", "location", b"location", "reason", b"reason", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__grpc_status: _TypeAlias = _typing.Literal["grpc_status"]  # noqa: Y015
+    _WhichOneofArgType__grpc_status: _TypeAlias = _typing.Literal["_grpc_status", b"_grpc_status"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__grpc_status) -> _WhichOneofReturnType__grpc_status | None: ...
 
 Global___Answered: _TypeAlias = Answered  # noqa: Y015
 
