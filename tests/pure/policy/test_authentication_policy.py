@@ -107,6 +107,7 @@ def test_a_document_is_kept_with_its_secrets_and_shown_without() -> None:
         (jwt(provider("jwks: {url: 'https://a', cacheDuration: 0s}")), "spec.jwt.providers[0].jwks: got an object, want a cacheDuration from 1s to 24h"),
         (jwt(provider("jwks: {url: 'https://a', cacheDuration: 10}")), "spec.jwt.providers[0].jwks.cacheDuration: got 10, want a duration with its unit"),
         (jwt(provider("jwks: {url: 'https://a', caCertificates: nonsense}")), 'spec.jwt.providers[0].jwks.caCertificates: got the text "nonsense", want certificates as PEM'),
+        (jwt(provider("jwks: {url: 'https://a', caCertificates: ''}")), 'spec.jwt.providers[0].jwks.caCertificates: got the text "", want certificates as PEM'),
         (jwt(provider("jwks: {inline: '{}'}")), 'spec.jwt.providers[0].jwks.inline: got a value that is kept secret, want a JWK set'),
         (jwt(provider("""jwks: {inline: '{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'}""")), "spec.jwt.providers[0].jwks.inline: got a value that is kept secret, want public keys (RSA, EC or OKP), and keys[0] is a secret one"),
         (jwt(provider("""jwks: {inline: '{"keys": [{"kty": "EC", "d": "c2VjcmV0"}]}'}""")), "spec.jwt.providers[0].jwks.inline: got a value that is kept secret, want public keys (RSA, EC or OKP), and keys[0] is a secret one"),
