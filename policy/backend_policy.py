@@ -94,6 +94,9 @@ class LocalityBalancing(Shape):
             raise ValueError("weights beside the mode Weighted, and none beside PreferLocal")
         if self.minimum_endpoints is not None and self.mode != "PreferLocal":
             raise ValueError("minimumEndpoints beside the mode PreferLocal only")
+        places = [(weight.region, weight.zone) for weight in self.weights]
+        if (twice := next((place for place in places if places.count(place) > 1), None)) is not None:
+            raise ValueError(f"each locality once, and {'/'.join(name or 'any' for name in twice)} is there twice")
         return self
 
 

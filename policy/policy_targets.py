@@ -94,9 +94,17 @@ class _Targets:
     def _missing(self, policy: AttachedPolicy, target: Target, where: str, names: Sequence[str]) -> Problem:
         got = f"{target.kind} {target.namespace}/{target.name}, which does not exist"
         return Problem(
-            str(policy.key), f"{where}.name", got, _one_of(f"a {target.kind} of {target.namespace}", target.name, names)
+            str(policy.key),
+            f"{where}.name",
+            got,
+            _one_of(f"{_a(target.kind)} of {target.namespace}", target.name, names),
         )
 
 
 def _one_of(what: str, word: str, names: Sequence[str]) -> str:
     return f"{what}: {listed(names)}{nearest(word, names)}" if names else f"{what}, and there is none"
+
+
+def _a(kind: str) -> str:
+    """A kind with its article: "H" is spoken with a vowel."""
+    return f"an {kind}" if kind.startswith("HTTP") else f"a {kind}"

@@ -96,7 +96,7 @@ def _problem(details: ErrorDetails, model: type[BaseModel], document: str) -> Pr
             want = "a list"
         case "model_type" | "model_attributes_type" | "dict_type":
             want = "an object"
-        case "greater_than_equal" | "less_than_equal":
+        case "greater_than_equal" | "less_than_equal" | "greater_than" | "less_than":
             want = _range(model, location) or want
         case "too_short" | "too_long":
             got = f"{context['actual_length']} items"
@@ -145,9 +145,16 @@ def _within(annotation: Any) -> Iterator[Any]:  # noqa: ANN401  # any annotation
 
 def _bounds(metadata: Sequence[Any]) -> str | None:
     flat = [item for entry in metadata for item in (getattr(entry, "metadata", None) or [entry])]
-    low = next((item.ge for item in flat if getattr(item, "ge", None) is not None), None)
-    high = next((item.le for item in flat if getattr(item, "le", None) is not None), None)
-    return f"{low} to {high}" if low is not None and high is not None else None
+
+    def bound(name: str) -> Any:  # noqa: ANN401  # of numbers of any type
+        return next((value for item in flat if (value := getattr(item, name, None)) is not None), None)
+
+    least, most, above, below = (bound(name) for name in ("ge", "le", "gt", "lt"))
+    if least is not None and most is not None:
+        return f"{least} to {most}"
+    low = f"at least {least}" if least is not None else f"more than {above}" if above is not None else None
+    high = f"at most {most}" if most is not None else f"less than {below}" if below is not None else None
+    return f"{low}, {high}" if low is not None and high is not None else None
 
 
 def _fields(model: type[BaseModel], location: Location) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
@@ -12,6 +12,7 @@ from policy.errors import Problem
 from policy.http_route import HeaderName
 from policy.servers import OutsideServer, ServiceReference
 from policy.shapes import LIST, AbsoluteFile, Shape, Word, matching
+from registry.model import ServiceKey
 
 FieldName: TypeAlias = Annotated[
     str,
@@ -139,6 +140,33 @@ class TelemetryPolicy(AttachedPolicy):
             if collector.backend_ref is not None:
                 yield f"{where}.backendRef", collector.backend_ref
 
+    @classmethod
+    def disagreements(cls, policies: Sequence[AttachedPolicy]) -> Iterator[Problem | str]:
+        """A collector whose own sidecars tell of what they take in must not be told by them, over others or not: each
+        delivery would be a request that is told of by another, without end."""
+        own = [policy for policy in policies if isinstance(policy, cls)]
+        tells: dict[ServiceKey, list[ServiceKey]] = {}
+        for policy in own:
+            for target, collector in policy._deliveries():
+                tells.setdefault(target, []).append(collector)
+        for policy in own:
+            for where, ref in policy.backend_refs():
+                collector = ServiceKey(ref.namespace or policy.key.namespace, ref.name)
+                for target, _ in policy._deliveries():
+                    if (way := _way(tells, collector, target)) is not None:
+                        circle = " to ".join(str(service) for service in (target, *way))
+                        want = "a collector whose sidecars tell of their requests to nobody that this leads to"
+                        yield Problem(str(policy.key), where, f"a cycle: {circle}", want)
+                        break
+
+    def _deliveries(self) -> Iterator[tuple[ServiceKey, ServiceKey]]:
+        """Services whose sidecars tell, and whom."""
+        for target in self.targets():
+            if target.kind == "Service":
+                for _, ref in self.backend_refs():
+                    home = self.key.namespace
+                    yield ServiceKey(target.namespace, target.name), ServiceKey(ref.namespace or home, ref.name)
+
     def findings(self) -> Iterator[Problem | str]:
         if self.spec.model_fields_set <= {"target_refs"}:
             yield Problem(str(self.key), "spec", "nothing beside targetRefs", "accessLog, auditLog or tracing")
@@ -146,3 +174,19 @@ class TelemetryPolicy(AttachedPolicy):
             if ref.kind == "Service" and ref.section_name is not None:
                 where = f"spec.targetRefs[{index}].sectionName"
                 yield Problem(str(self.key), where, ref.section_name, "none: the sidecars of all versions serve alike")
+
+
+def _way(
+    tells: Mapping[ServiceKey, Sequence[ServiceKey]], start: ServiceKey, end: ServiceKey
+) -> tuple[ServiceKey, ...] | None:
+    """From `start` to `end` by who tells whom; None if there is no way."""
+    ways: list[tuple[ServiceKey, ...]] = [(start,)]
+    seen = {start}
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == end:
+            return way
+        following = [service for service in tells.get(way[-1], ()) if service not in seen]
+        seen.update(following)
+        ways += [(*way, service) for service in following]
+    return None

@@ -31,6 +31,7 @@ from policy.policy_findings import PolicyFindings
 from policy.policy_targets import PolicyJudge, disagreements
 from policy.problems import listed, nearest
 from policy.protocol_checks import protocol_findings
+from policy.redirect_checks import redirect_findings
 from policy.route import Route
 from policy.route_findings import RouteFindings
 from policy.sidecar import Sidecar
@@ -81,7 +82,8 @@ def validate(
 
     def of_route(route: Route) -> Iterator[Problem | str]:
         idle = _idle_rules(route) if isinstance(route, HTTPRoute | GRPCRoute) else ()
-        return chain(parent_findings(mesh, documents, known, route), backend_refs.findings(route), idle)
+        looping = redirect_findings(known, route) if isinstance(route, HTTPRoute) else ()
+        return chain(parent_findings(mesh, documents, known, route), backend_refs.findings(route), idle, looping)
 
     findings: Iterator[Problem | str] = chain(
         chain.from_iterable(map(of_route, documents.routes))

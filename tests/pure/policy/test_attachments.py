@@ -104,7 +104,7 @@ def test_rules_with_the_same_policies_share_one_value() -> None:
     [
         (
             retry("p", "{kind: HTTPRoute, name: paymet}"),
-            "spec.targetRefs[0].name: got HTTPRoute default/paymet, which does not exist, want a HTTPRoute of default: "
+            "spec.targetRefs[0].name: got HTTPRoute default/paymet, which does not exist, want an HTTPRoute of default: "
             "payment; did you mean payment?",
         ),
         (
