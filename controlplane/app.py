@@ -169,7 +169,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
         telemetry = Telemetry(cache, load_interval=timedelta(seconds=config.load_report_interval))
-        quotas = QuotaService()
+        quotas = QuotaService(replicas=config.replicas)
         status = ClientStatus(fleet).handler()
         ads = Server(
             cache,

@@ -43,6 +43,7 @@ class Config:
     parser: who is asked first: "auto" (the embedded one, the model for what it does not understand), "ollama" (the
         other way round), "embedded" (no model at all).
     load_report_interval: how often proxies report the load of their endpoints, in seconds.
+    replicas: how many control planes serve these proxies: each deals out its part of a fleet's rate limits.
     check: who has to take a change before it is committed: "none" (we alone), or "envoy" (a real one, too).
     envoy_patches: whether EnvoyPatch documents are taken, and have an effect.
     debounce_ms, debounce_ceiling_ms: how long a flood of changes is gathered; a single change goes at once.
@@ -76,6 +77,7 @@ class Config:
     parser: str = "auto"
     ollama_timeout: float = 30.0
     load_report_interval: float = 10.0
+    replicas: int = 1
     check: str = "none"
     envoy_patches: bool = False
     debounce_ms: int = 5
@@ -122,6 +124,8 @@ class Config:
         for name in ("xds_max_streams", "xds_max_streams_per_node"):
             if (count := getattr(self, name)) < 1:
                 raise ConfigError(f"{name}: got {count}, want 1 or more")
+        if not 1 <= self.replicas <= 100:
+            raise ConfigError(f"replicas: got {self.replicas}, want the number of control planes, 1 to 100")
         if not 0.1 <= self.load_report_interval <= 3600:
             raise ConfigError(
                 f"load_report_interval: got {self.load_report_interval:g}, want seconds, 0.1 or more and 3600 at most"

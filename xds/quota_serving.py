@@ -29,10 +29,10 @@ BUCKET = "limit"
 
 
 class QuotaService:
-    """Shares out the limits of all clients of one server."""
+    """Shares out the limits of all clients of one server: its part of them, if it is one of several `replicas`."""
 
-    def __init__(self) -> None:
-        self._quotas: Quotas[int, tuple[str, str]] = Quotas()
+    def __init__(self, *, replicas: int = 1) -> None:
+        self._quotas: Quotas[int, tuple[str, str]] = Quotas(replicas=replicas)
         self._streams: dict[int, _Stream] = {}
         self._next = 0
 

@@ -76,7 +76,10 @@ class _Pool(Generic[ClientT]):
 class Quotas(Generic[ClientT, KeyT]):
     """The shares of all limits. A key names a limit; limits with other numbers under the same key are others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, replicas: int = 1) -> None:
+        """replicas: how many like this one deal out the same limits, each to clients of its own: its part of a limit is
+        one of so many, and never less than one request."""
+        self._replicas = replicas
         self._pools: dict[tuple[KeyT, Limit], _Pool[ClientT]] = {}
 
     def report(
@@ -120,7 +123,8 @@ class Quotas(Generic[ClientT, KeyT]):
         pool = self._pools.get(name)
         if pool is None:
             return {}
-        shares = shares_of(pool.limit, {client: member.demand for client, member in pool.members.items()})
+        limit = part_of(pool.limit, self._replicas)
+        shares = shares_of(limit, {client: member.demand for client, member in pool.members.items()})
         moved = [client for client, member in pool.members.items() if _moved(member.share, shares[client])]
         resting = any(now - pool.members[client].given_at < _PAUSE for client in moved)
         if not moved or (resting and not at_once):
@@ -135,6 +139,11 @@ class Quotas(Generic[ClientT, KeyT]):
                 member.share, member.given_at = shares[client], now
                 changed[client] = shares[client]
         return changed
+
+
+def part_of(limit: Limit, replicas: int) -> Limit:
+    """What one of `replicas` has of a limit to deal out. A remainder is nobody's, but one request is the least."""
+    return limit._replace(requests=max(1, limit.requests // replicas), burst=max(1, limit.burst // replicas))
 
 
 def shares_of(limit: Limit, demands: Mapping[ClientT, float | None]) -> dict[ClientT, Share]:

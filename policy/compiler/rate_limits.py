@@ -7,6 +7,7 @@ The buckets of local limits stand in the chain: routes of one policy share them,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
@@ -172,7 +173,28 @@ def mark_on_route(value: Asked) -> HeaderMutationPerRoute:
         header=HeaderValue(key=_BUCKET_HEADER, value=bucket),
         append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
     )
-    return HeaderMutationPerRoute(mutations=Mutations(request_mutations=[HeaderMutationRule(append=header)]))
+    return HeaderMutationPerRoute(
+        mutations=Mutations(
+            request_mutations=[HeaderMutationRule(append=header)], response_mutations=list(_told(limit))
+        )
+    )
+
+
+def _told(limit: RequestLimit) -> Iterator[HeaderMutationRule]:
+    """What clients can be told of a fleet's limit (draft-polli-ratelimit-headers-03): the limit and its time. What is
+    left is each proxy's own to know, so of the draft's headers that one, which may be missing, is."""
+    seconds = math.ceil(limit.per.total_seconds())
+    fields = {
+        "x-ratelimit-limit": f"{limit.requests}, {limit.requests};w={seconds}",
+        "x-ratelimit-reset": str(seconds),
+    }
+    for name, value in fields.items():
+        yield HeaderMutationRule(
+            append=HeaderValueOption(
+                header=HeaderValue(key=name, value=value),
+                append_action=HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+            )
+        )
 
 
 def mark_in_chain(values: tuple[Asked, ...]) -> HeaderMutation:

@@ -55,7 +55,7 @@ FILTERS = st.sampled_from(
         {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-role", "value": "admin"}]}},
     ]
 )
-ENDS = st.sampled_from(
+ENDS: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"backendRefs": [{"name": "s0"}]},
         {"backendRefs": [{"name": "s1", "weight": 1}, {"name": "s2", "weight": 1}]},

@@ -31,6 +31,11 @@ async def test_two_proxies_keep_to_one_limit(tmp_path: Path) -> None:
     async with running_shop(tmp_path) as shop:
         await shop.apply(policy("RateLimitPolicy", f"scope: Fleet, limits: [{{requests: {PER_SECOND}, per: 1s}}]"))
         alone = await passed(shop, 2.0)
+        for told in [await shop.request() for _ in range(2 * PER_SECOND)]:  # some of them refused
+            headers = {name.lower(): value for name, value in told.headers.items()}
+            assert headers["x-ratelimit-limit"] == f"{PER_SECOND}, {PER_SECOND};w=1", told
+            assert headers["x-ratelimit-reset"] == "1"
+            assert "x-ratelimit-remaining" not in headers
         assert PER_SECOND < alone[200] <= 3 * PER_SECOND + PER_SECOND  # it has all of the limit; the bucket began full
         async with running_envoy(
             shop.mesh.xds_port, "default/edge", log_path=tmp_path / "other.log", node_id="other"

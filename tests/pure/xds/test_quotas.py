@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xds.quotas import LASTING, Limit, Quotas, Share, bucket_name, parsed_bucket, shares_of
+from xds.quotas import LASTING, Limit, Quotas, Share, bucket_name, parsed_bucket, part_of, shares_of
 
 HUNDRED = Limit(requests=100, milliseconds=1_000, burst=100)
 
@@ -125,3 +125,15 @@ def test_a_buckets_name_says_its_limit() -> None:
         f"x {'9' * 11}/1ms burst 1",
     ):
         assert parsed_bucket(text) is None
+
+
+def test_replicas_deal_out_their_parts_which_add_up_to_no_more_than_the_limit() -> None:
+    limit = Limit(100, 1_000, 7)
+    shares = []
+    for _ in range(3):
+        quotas: Quotas[str, str] = Quotas(replicas=3)
+        quotas.report("a", "k", limit, wanted=1, seconds=0, now=0.0)
+        told = quotas.report("b", "k", limit, wanted=1, seconds=0, now=0.0)
+        shares += [share for share in told.values() if share is not None]
+    assert sum(share.tokens for share in shares) == 99
+    assert part_of(Limit(2, 1_000, 1), 3) == Limit(1, 1_000, 1)
