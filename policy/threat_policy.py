@@ -10,7 +10,7 @@ from policy.attached import AttachedPolicy, AttachedSpec, TargetKind
 from policy.http_route import HeaderName
 from policy.shapes import LIST, Shape
 
-Pattern: TypeAlias = Literal["SQLInjection", "PathTraversal"]
+Pattern: TypeAlias = Literal["SQLInjection", "PathTraversal", "CrossSiteScripting"]
 Place: TypeAlias = Literal["Path", "Query", "Headers", "Body"]
 
 MAX_INSPECTED_BODY = 131_072
@@ -34,7 +34,7 @@ class ThreatPolicySpec(AttachedSpec):
 
     mode: Literal["Block", "Log"] = "Block"
     bounds: RequestBounds = RequestBounds()
-    patterns: Annotated[tuple[Pattern, ...], LIST, Field(max_length=2)] = ()
+    patterns: Annotated[tuple[Pattern, ...], LIST, Field(max_length=3)] = ()
     inspect: Annotated[tuple[Place, ...], LIST, Field(min_length=1, max_length=4)] = ("Path", "Query", "Headers")
     skip_headers: Annotated[tuple[HeaderName, ...], LIST, Field(max_length=32)] = ()
 

@@ -143,7 +143,105 @@ local function path_traversal(text, place)
   end
 end
 
-local CHECKS = { SQLInjection = sql_injection, PathTraversal = path_traversal }
+-- What begins the names of HTML's event handlers, behind "on". "only", "one" and "once" are no events.
+local EVENTS = {
+  "abort", "activate", "after", "animation", "auxclick", "before", "begin", "blur", "bounce", "cancel", "canplay",
+  "change", "click", "close", "contextmenu", "copy", "cuechange", "cut", "dblclick", "drag", "drop", "durationchange",
+  "emptied", "end", "error", "finish", "focus", "formdata", "fullscreen", "gotpointer", "hashchange", "input",
+  "invalid", "key", "load", "lostpointer", "message", "mouse", "offline", "online", "page", "paste", "pause", "play",
+  "pointer", "popstate", "progress", "propertychange", "ratechange", "readystate", "repeat", "reset", "resize",
+  "scroll", "search", "seek", "select", "show", "stalled", "start", "storage", "submit", "suspend", "timeupdate",
+  "toggle", "touch", "transition", "unhandled", "unload", "volumechange", "waiting", "webkit", "wheel",
+}
+
+-- What no text about a page holds by chance: a tag that runs or loads something.
+local TAGS = {
+  {"<script", "script-tag", {"<script[ />]", "<script$"}},
+  {"</script", "script-tag", {"</script[ />]", "</script$"}},
+  {"<iframe", "loading-tag", {"<iframe[ />]"}},
+  {"<embed", "loading-tag", {"<embed[ /]"}},
+  {"<object", "loading-tag", {"<object[ /]+data ?=", "<object[ /]+type ?=", "<object[ /]+classid ?="}},
+  {"<applet", "loading-tag", {"<applet[ /]"}},
+  {"<base", "loading-tag", {"<base[ /]+href ?="}},
+  {"<meta", "loading-tag", {"<meta[ /]+http%-equiv ?="}},
+  {"<link", "loading-tag", {"<link[ /]+rel ?=", "<link[ /]+href ?="}},
+}
+
+local SCRIPT_NAMES = {
+  alert = true, prompt = true, confirm = true, eval = true, fetch = true, settimeout = true, setinterval = true,
+  import = true, location = true, document = true, window = true, top = true, self = true, parent = true,
+  globalthis = true, atob = true, print = true,
+}
+
+local function is_event(name)
+  for _, stem in ipairs(EVENTS) do
+    if name:sub(1, #stem) == stem then return true end
+  end
+  return false
+end
+
+local function code(number)
+  return number < 256 and string.char(number) or "?"
+end
+
+-- What a browser reads where a URL stands in an attribute.
+local function without_entities(text)
+  if not text:find("&", 1, true) then return text end
+  text = text:gsub("&#x0*(%x%x?);?", byte)
+    :gsub("&#0*(%d%d?%d?);?", function(digits) return code(tonumber(digits)) end)
+  return (text:gsub("&colon;", ":"):gsub("&tab;", ""):gsub("&newline;", ""):gsub("&lpar;", "("))
+end
+
+-- A URL that is a script: "javascript:alert(1)", but not the title "JavaScript: The Good Parts (2008)".
+local function script_url(text)
+  local plain = without_entities(text):gsub("%c", "")
+  if plain:find("data:text/html[;,]") then return true end
+  local at = 1
+  while true do
+    local _, stop = plain:find("script:", at, true)
+    if not stop then return false end
+    local scheme, rest = plain:sub(math.max(1, stop - 10), stop - 1), plain:sub(stop + 1, stop + 200)
+    if scheme:find("javascript$") or scheme:find("vbscript$") or scheme:find("livescript$") then
+      if rest:find("^ ?[^ ]-[%w_%)%]][(`=]") or rest:find("^ ?/[/*]") or rest:find("^ ?void%f[%W]") then return true end
+    end
+    at = stop + 1
+  end
+end
+
+local function cross_site_scripting(text)
+  -- Most texts have nothing that a tag, an assignment, a call or a URL needs.
+  if not text:find("[<=(`:]") and not text:find("document", 1, true) then return nil end
+  local lowered = text:lower():gsub("%z", "")
+  local plain = lowered:gsub("[%s%c]+", " ")
+  for _, rule in ipairs(TAGS) do
+    if plain:find(rule[1], 1, true) then
+      for _, pattern in ipairs(rule[3]) do
+        if plain:find(pattern) then return "cross-site-scripting/" .. rule[2] end
+      end
+    end
+  end
+  -- an event handler, in a tag or behind a quote that ends the attribute in which the value stands
+  local opened = plain:find("<%a") or plain:find("[\"'`]")
+  if opened then
+    for at, name in plain:gmatch("()[ /\"'`]on(%a+) ?=") do
+      if at >= opened and is_event(name) then return "cross-site-scripting/event-handler" end
+    end
+    if plain:find("<%a") and (plain:find("[ /\"']srcdoc ?=") or plain:find("[ /\"']formaction ?=")) then
+      return "cross-site-scripting/loading-tag"
+    end
+    -- a quote that ends the string of a script in which the value stands
+    for name in plain:gmatch("[\"'`] ?[;%-%+%*/,|&^)}]+ ?(%a+) ?[%.%[(`=]") do
+      if SCRIPT_NAMES[name] then return "cross-site-scripting/script-code" end
+    end
+  end
+  if plain:find("script", 1, true) or plain:find("data:", 1, true) or plain:find("&", 1, true) then
+    if script_url(lowered) then return "cross-site-scripting/script-url" end
+  end
+end
+
+local CHECKS = {
+  SQLInjection = sql_injection, PathTraversal = path_traversal, CrossSiteScripting = cross_site_scripting,
+}
 
 local function inspect(text, place, patterns)
   if text == "" then return nil end

@@ -172,7 +172,7 @@ BOUNDS = st.fixed_dictionaries(
 THREAT = st.builds(
     lambda bounds, patterns, inspect, mode: {"bounds": bounds, "patterns": patterns, "inspect": inspect, "mode": mode},
     BOUNDS,
-    subset("SQLInjection", "PathTraversal", least=0),
+    subset("SQLInjection", "PathTraversal", "CrossSiteScripting", least=0),
     subset("Path", "Query", "Headers", "Body", most=4),
     st.sampled_from(["Block", "Block", "Log"]),
 )
@@ -300,6 +300,7 @@ TARGET = st.builds(
             "?q=shoes",
             "?q=1%27%20or%20%271%27=%271",
             "?f=../../etc/passwd",
+            "?q=%3Cscript%3E",
             "?key=" + KEYS["ann"],
             f"?t={TOKENS[0]}",
         ]

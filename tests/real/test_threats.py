@@ -18,7 +18,8 @@ from tests.shop import Shop, policy, running_shop
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("threats")]
 
 EVERYTHING = (
-    "bounds: {bodyBytes: 65536}, patterns: [SQLInjection, PathTraversal], inspect: [Path, Query, Headers, Body]"
+    "bounds: {bodyBytes: 65536}, patterns: [SQLInjection, PathTraversal, CrossSiteScripting], "
+    "inspect: [Path, Query, Headers, Body]"
 )
 
 SQL_ATTACKS = [
@@ -84,7 +85,72 @@ TRAVERSALS = [
     "/proc/self/environ",
 ]
 
+SCRIPTS = [
+    "<script>alert(1)</script>",
+    "<ScRiPt src=//evil.test/x.js>",
+    "<script/src=x>",
+    "</title><script>",
+    "</script><b>",
+    "%3Cscript%3Ealert(1)%3C/script%3E",
+    "%253Cscript%253Ealert(1)",
+    "<scr%00ipt>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<img src=x onerror = alert(1)>",
+    "<img/src=x/onerror=alert(1)>",
+    '<img alt=">" src=x onerror=alert(1)>',
+    "<svg onload=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<body onpageshow=alert(1)>",
+    "<details open ontoggle=alert(1)>",
+    "<video><source onerror='alert(1)'>",
+    "<a href=x onfocusin=alert`1` autofocus>",
+    '" onmouseover="alert(1)',
+    "' autofocus onfocus='alert(1)",
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "java%0ascript:alert(1)",
+    "javascript://x%0aalert(1)",
+    "javascript:void(0)",
+    "javascript: alert`1`",
+    '<a href="jav&#x61;script:alert(1)">',
+    '<a href="javascript&colon;alert(1)">',
+    "vbscript:msgbox(1)",
+    "data:text/html,<b>",
+    "data:text/html;base64,PHNjcmlwdD4=",
+    "<iframe src=//evil.test>",
+    "<iframe srcdoc=x>",
+    "<object data=x>",
+    "<embed src=x>",
+    "<base href=//evil.test>",
+    "<meta http-equiv=refresh content=0>",
+    "<link rel=stylesheet href=//evil.test>",
+    "<button formaction=//evil.test>",
+    "';alert(1)//",
+    '"-alert(1)-"',
+    "'+document.cookie+'",
+    "');fetch('//evil.test')//",
+]
+
 HARMLESS = [
+    "JavaScript: The Good Parts (2008)",
+    "javascript: the definitive guide",
+    "TypeScript: an introduction",
+    "learn javascript and html",
+    "a < b and c > d",
+    "I <3 you, only once = enough",
+    "x<y onclick",
+    "<b>bold</b> and <i>italic</i>",
+    "<p>one = 1, only = 2</p>",
+    "if (a <b) online = 3",
+    "the description: what the script: does",
+    "load=1 error=2",
+    "on load = heavy, on error = stop",
+    "She said 'alert the others'; print it",
+    "the <object> of study, <base> level, a <link> in it",
+    "data:image/png;base64,iVBORw0KGgo=",
+    "script-kiddies & manuscripts",
+    "subscript: H2O",
+    "tom & jerry &amp; friends",
     "shoes",
     "O'Reilly",
     "O'Brien & Sons",
@@ -193,6 +259,14 @@ async def test_traversals_are_found_wherever_they_are_put(shop: Shop) -> None:
     assert shop.payment.requests == []
 
 
+async def test_scripts_are_found_wherever_they_are_put(shop: Shop) -> None:
+    await shop.apply(threats(EVERYTHING))
+    found = {attack: await everywhere(shop, attack) for attack in SCRIPTS}
+    passed = {attack: [place for place, code in codes.items() if code != 403] for attack, codes in found.items()}
+    assert {attack: places for attack, places in passed.items() if places} == {}
+    assert shop.payment.requests == []
+
+
 async def test_harmless_requests_pass(shop: Shop) -> None:
     await shop.apply(threats(EVERYTHING))
     found = {text: await everywhere(shop, text) for text in HARMLESS}
@@ -290,6 +364,13 @@ async def test_texts_that_are_made_to_take_long_do_not(shop: Shop) -> None:
         '\\"',
         "or 1 ",
         "&a=",
+        "<a ",
+        "<script",
+        " onx",
+        '"onload ',
+        "javascript:",
+        "&#",
+        "'-",
         " ",
     ]
     loop = asyncio.get_running_loop()

@@ -51,7 +51,7 @@ def test_bodies_are_bounded_before_they_are_read() -> None:
         ("", "spec: got an object, want patterns or bounds, one at least"),
         ("bounds: {}", "spec: got an object, want patterns or bounds, one at least"),
         ("pattern: [SQLInjection]", "spec.pattern: got a field that does not exist, want one of targetRefs, mode, bounds, patterns, inspect, skipHeaders; did you mean patterns?"),
-        ("patterns: [XSS]", 'spec.patterns[0]: got the text "XSS", want SQLInjection, or PathTraversal'),
+        ("patterns: [XSS]", 'spec.patterns[0]: got the text "XSS", want SQLInjection, PathTraversal, or CrossSiteScripting'),
         ("patterns: [SQLInjection, SQLInjection]", "spec: got an object, want each of patterns once"),
         ("patterns: [SQLInjection], inspect: []", "spec.inspect: got 0 items, want at least 1"),
         ("patterns: [SQLInjection], inspect: [body]", 'spec.inspect[0]: got the text "body", want Path, Query, Headers, or Body'),
