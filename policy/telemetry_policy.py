@@ -99,11 +99,22 @@ class AccessLog(Log):
 
 
 class Tracing(Collector):
-    """Spans of `sampling` percent of the requests, whatever their clients say of traces that they bring."""
+    """Spans of `sampling` percent of the requests, whatever their clients say of traces that they bring. On a route
+    there is no collector: its spans go where its Gateway's do."""
 
     service_name: Word | None = None
     sampling: Annotated[float, Field(ge=0, le=100)] = 1
     tags: Annotated[tuple[Tag, ...], LIST, Field(max_length=32)] = ()
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Tracing:
+        if self.backend_ref is not None and self.server is not None:
+            raise ValueError("one of backendRef, server")
+        return self
+
+    @property
+    def has_collector(self) -> bool:
+        return self.backend_ref is not None or self.server is not None
 
 
 class TelemetryPolicySpec(AttachedSpec):
@@ -119,15 +130,16 @@ class TelemetryPolicySpec(AttachedSpec):
             for index, sink in enumerate(log.sinks if log is not None else ()):
                 if sink.collector is not None:
                     yield f"spec.{name}.sinks[{index}].collector", sink.collector
-        if self.tracing is not None:
+        if self.tracing is not None and self.tracing.has_collector:
             yield "spec.tracing", self.tracing
 
 
 class TelemetryPolicy(AttachedPolicy):
-    """Logs and traces of what a Gateway's listeners, or a Service's sidecars, take in."""
+    """Logs and traces of what a Gateway's listeners, or a Service's sidecars, take in. On a route: which of its
+    requests are traced, and the tags of their spans."""
 
     KIND: ClassVar[str] = "TelemetryPolicy"
-    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "Service")
+    TARGETS: ClassVar[tuple[TargetKind, ...]] = ("Gateway", "HTTPRoute", "GRPCRoute", "Service")
     AT_SERVER: ClassVar[bool] = True
 
     api_version: Literal["apg.mesh/v1"] = "apg.mesh/v1"
@@ -174,6 +186,23 @@ class TelemetryPolicy(AttachedPolicy):
             if ref.kind == "Service" and ref.section_name is not None:
                 where = f"spec.targetRefs[{index}].sectionName"
                 yield Problem(str(self.key), where, ref.section_name, "none: the sidecars of all versions serve alike")
+            yield from self._findings_of(ref.kind)
+
+    def _findings_of(self, kind: str) -> Iterator[Problem]:
+        """What does not fit the kind of a target."""
+        spec, tracing = self.spec, self.spec.tracing
+        if kind in ("Gateway", "Service"):
+            if tracing is not None and not tracing.has_collector:
+                yield Problem(str(self.key), "spec.tracing", "an object", "one of backendRef, server")
+            return
+        for name, given in (("accessLog", spec.access_log), ("auditLog", spec.audit_log)):
+            if given is not None:
+                want = "a Gateway or a Service as the target: requests without a route are logged, too"
+                yield Problem(str(self.key), f"spec.{name}", f"a log beside the target {kind}", want)
+        if tracing is not None and (tracing.has_collector or tracing.service_name is not None):
+            got = "a collector or serviceName" if tracing.has_collector else "a serviceName"
+            want = f"sampling and tags beside the target {kind}: spans go where its Gateway's do"
+            yield Problem(str(self.key), "spec.tracing", got, want)
 
 
 def _way(

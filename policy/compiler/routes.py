@@ -19,7 +19,7 @@ from envoy_data_plane.envoy.config.route.v3 import (
 )
 
 from policy.backends import Backend
-from policy.compiler import names
+from policy.compiler import names, telemetry
 from policy.compiler.features import ACTION_STEPS
 from policy.compiler.filters import header_edits, redirect, rewrite
 from policy.compiler.http_filters import per_route
@@ -120,6 +120,7 @@ def _route(routed: RoutedRule, number: int, match: HTTPRouteMatch) -> Route:
         response_headers_to_add=edits.response_headers_to_add,
         response_headers_to_remove=edits.response_headers_to_remove,
         typed_per_filter_config=per_route(routed),
+        tracing=telemetry.of_route(routed),
     )
     target = redirect(rule.filters, prefix=prefix, port=routed.redirect_port)
     if target is not None:

@@ -14,6 +14,7 @@ from envoy_data_plane.envoy.config.accesslog.v3 import (
     StatusCodeFilter,
 )
 from envoy_data_plane.envoy.config.core.v3 import GrpcService, RuntimeUInt32, SubstitutionFormatString
+from envoy_data_plane.envoy.config.route.v3 import Tracing as RouteTracing
 from envoy_data_plane.envoy.config.trace.v3 import OpenTelemetryConfig, TracingHttp
 from envoy_data_plane.envoy.extensions.access_loggers.file.v3 import FileAccessLog
 from envoy_data_plane.envoy.extensions.access_loggers.filters.cel.v3 import ExpressionFilter
@@ -24,18 +25,19 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpConnectionManagerTracing,
 )
 from envoy_data_plane.envoy.type.tracing.v3 import CustomTag, CustomTagHeader, CustomTagLiteral
-from envoy_data_plane.envoy.type.v3 import Percent
+from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentDenominatorType, Percent
 from envoy_data_plane.google.protobuf import Struct, Value
 from envoy_data_plane.opentelemetry.proto.common.v1 import AnyValue, KeyValue, KeyValueList
 
 from policy.compiler import calls
-from policy.compiler.inputs import HttpListener, Need
+from policy.compiler.inputs import HttpListener, Need, RoutedRule
 from policy.telemetry_policy import Collector, Extra, Log, Sink, Tag, TelemetryPolicy, Tracing
 from registry.model import Protocol
 from xds.encoder import pack
 
 _EXPORT = timedelta(seconds=5)
 _FLUSH = timedelta(seconds=1)
+_PARTS = 10_000  # of a percent: of FractionalPercent's million there are 10,000 to each
 
 # Query strings hold secrets often enough that no log has them.
 _FIELDS = {
@@ -90,6 +92,21 @@ def on_connection_manager(manager: HttpConnectionManager, served: HttpListener) 
             manager.access_log.append(_log(sink, spec.audit_log, home, "audit", _denied()))
     if spec.tracing is not None:
         manager.tracing = _tracing(spec.tracing, home, served.name)
+
+
+def of_route(routed: RoutedRule) -> RouteTracing | None:
+    """What a rule's own TelemetryPolicy says of traces; None: it has none, and what the listener's says holds."""
+    policy = routed.policies.one(TelemetryPolicy)
+    if policy is None or policy.spec.tracing is None or policy.spec.tracing.has_collector:
+        return None
+    tracing = policy.spec.tracing
+    return RouteTracing(
+        client_sampling=FractionalPercent(numerator=0),
+        random_sampling=FractionalPercent(
+            numerator=round(tracing.sampling * _PARTS), denominator=FractionalPercentDenominatorType.MILLION
+        ),
+        custom_tags=[_tag(tag) for tag in tracing.tags],
+    )
 
 
 def needs(served: HttpListener) -> Iterator[Need]:

@@ -34,8 +34,12 @@ def at_listener(
 def at_router(policies: tuple[AttachedPolicy, ...], request: Request) -> Iterator[Step]:
     """What concerns the way from the last filter to the backend."""
     for policy in policies:
-        if policy.KIND not in _BEFORE_ROUTES:
+        if policy.KIND not in _BEFORE_ROUTES or _is_of_route(policy):
             yield from policy_steps(policy, request)
+
+
+def _is_of_route(policy: AttachedPolicy) -> bool:
+    return any(ref.kind.endswith("Route") for ref in policy.spec.target_refs)
 
 
 def policy_steps(policy: AttachedPolicy, request: Request) -> Iterator[Step]:

@@ -141,6 +141,24 @@ async def test_a_collector_gets_spans_of_a_share_of_the_requests(shop: Shop, col
     assert shop.payment.requests[1].headers["traceparent"].endswith("-00"), "though its client asked for it"
 
 
+async def test_a_rule_is_traced_more_than_its_gateway_and_with_tags_of_its_own(
+    shop: Shop, collector: Collector
+) -> None:
+    await apply(shop, "tracing: {backendRef: {name: otel}, sampling: 0, tags: [{name: place, value: edge}]}")
+    own = "tracing: {sampling: 100, tags: [{name: place, value: rule}]}"
+    await shop.apply(policy("TelemetryPolicy", own, target="{kind: HTTPRoute, name: payment}", name="rule"))
+    for _ in range(5):
+        await shop.request("/traced")
+    assert {request.headers["traceparent"][-2:] for request in shop.payment.requests} == {"01"}
+    assert await eventually(lambda: [span for span in collector.spans if span.get("place") == "rule"])
+    await shop.apply(
+        policy("TelemetryPolicy", "tracing: {sampling: 0}", target="{kind: HTTPRoute, name: payment}", name="rule")
+    )
+    shop.payment.requests.clear()
+    await shop.request("/untraced")
+    assert shop.payment.requests[0].headers["traceparent"].endswith("-00")
+
+
 async def test_the_audit_log_has_denials_and_nothing_else(shop: Shop, tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
     await apply(shop, f"auditLog: {{sinks: [{{type: File, path: {log}}}]}}")

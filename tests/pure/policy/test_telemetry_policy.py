@@ -9,6 +9,7 @@ import pytest
 from tests.compiled import compiled, problem
 from tests.shop import policy
 
+ROUTE = "{kind: HTTPRoute, name: payment}"
 GATEWAY = "{kind: Gateway, name: edge}"
 
 
@@ -78,11 +79,24 @@ def test_collectors_are_clusters_of_the_gateway() -> None:
         ("tracing: {backendRef: {name: auth}, sampling: 101}", GATEWAY, "spec.tracing.sampling: got 101, want 0 to 100"),
         ("tracing: {backendRef: {name: otel}}", GATEWAY, "spec.tracing.backendRef.name: got otel, which does not exist, want a service of default: "),
         ("tracing: {backendRef: {name: payment}}", GATEWAY, "spec.tracing.backendRef: got default/payment, which is spoken to in HTTP/1, want a service of protocol http2: OTLP is sent by gRPC"),
-        ("auditLog: {sinks: [{type: Stdout}]}", "{kind: HTTPRoute, name: payment}", "spec.targetRefs[0].kind: got HTTPRoute, which TelemetryPolicy does not fit, want one of Gateway, Service"),
+        ("auditLog: {sinks: [{type: Stdout}]}", ROUTE, "spec.auditLog: got a log beside the target HTTPRoute, want a Gateway or a Service as the target"),
+        ("tracing: {backendRef: {name: auth}}", ROUTE, "spec.tracing: got a collector or serviceName, want sampling and tags beside the target HTTPRoute: spans go where its Gateway's do"),
+        ("tracing: {serviceName: a}", ROUTE, "spec.tracing: got a serviceName, want sampling and tags beside the target HTTPRoute"),
     ],
 )  # fmt: skip
 def test_a_wrong_one_is_refused_with_what_would_be_right(spec: str, target: str, wanted: str) -> None:
     assert problem(telemetry(spec, target)).startswith(f"TelemetryPolicy default/test: {wanted}")
+
+
+def test_a_route_says_which_of_its_requests_are_traced() -> None:
+    own = telemetry("tracing: {sampling: 0.5, tags: [{name: a, value: b}]}", ROUTE)
+    made = compiled(own, policy("TelemetryPolicy", "tracing: {backendRef: {name: auth}}", name="edge", target=GATEWAY))
+    assert made.route["tracing"] == {
+        "client_sampling": {},
+        "random_sampling": {"numerator": 5000, "denominator": "MILLION"},
+        "custom_tags": [{"tag": "a", "literal": {"value": "b"}}],
+    }
+    assert made.manager["tracing"]["random_sampling"] == {"value": 1.0}
 
 
 def test_a_backend_policy_may_say_that_a_collector_speaks_http2() -> None:
