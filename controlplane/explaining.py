@@ -26,7 +26,7 @@ _EFFECTS = {
 
 
 def explained(mesh: Mesh, asked: pb.ExplainRequest, *, identities: Identities, now: datetime) -> pb.ExplainResponse:
-    """The answer to `asked`. Raises PolicyError for what is no request, or the name of no Gateway, Sidecar or service."""
+    """The answer to `asked`. Raises PolicyError for what is no request, and for what is no name of a place."""
     places = [name for name in ("gateway", "sidecar", "service") if getattr(asked, name)]
     if len(places) > 1:
         got = f'"{getattr(asked, places[1])[:200]}" beside a {places[0]}'

@@ -42,6 +42,7 @@ def test_the_environment_is_read_as_the_types_that_settings_have() -> None:
         ('log_level = "loud"', "log_level: got 'loud', want one of debug, info"),
         ("debounce_ms = 500", "debounce_ms: got 500 with debounce_ceiling_ms 100"),
         ("ollama_timeout = 0", "ollama_timeout: got 0, want seconds"),
+        ("replicas = 0", "replicas: got 0, want the number of control planes, 1 to 100"),
         ("not toml", "apg.toml: .* want TOML"),
         ('xds_address = "localhost"', "xds_address: got 'localhost', want HOST:PORT"),
         ('xds_address = "127.0.0.1:99999"', "want HOST:PORT"),
