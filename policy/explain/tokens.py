@@ -8,10 +8,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, KeySetSerialization
-
 from policy.authentication_policy import CredentialSource, JwtProvider
 from policy.explain.request import Request
 
@@ -116,7 +112,12 @@ def _time(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 def _is_signed(token: str, algorithm: str, kid: object, jwks: str) -> bool:
-    loaded: KeySetSerialization = json.loads(jwks)
+    # 9 MB of memory that a control plane without such a question does not need.
+    from joserfc import jws
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
+    loaded: dict[str, Any] = json.loads(jwks)
     for key in loaded["keys"]:
         if (kid and key.get("kid", kid) != kid) or key.get("alg", algorithm) != algorithm:
             continue
