@@ -23,6 +23,7 @@ from controlplane.sentences import Sentences
 from controlplane.transitions import Transitions
 from controlplane.understanding import analyzed, explained_resources
 from intelligence.intents.errors import IntentError
+from policy.address_lists import Filling
 from policy.conditions import Conditions
 from policy.errors import NotAdmittedError, PolicyError
 from policy.kinds import KINDS
@@ -196,7 +197,8 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         async def call() -> pb.ExplainResponse:
             operations = self._operations
-            return explained(operations.mesh, request, identities=operations.identities, now=datetime.now(UTC))
+            mesh = Filling(operations.lists).filled(operations.mesh)
+            return explained(mesh, request, identities=operations.identities, now=datetime.now(UTC))
 
         return await _answer(context, call)
 

@@ -110,8 +110,9 @@ def _conditions(given: Conditions, place: Place, request: Request) -> Iterator[b
         yield len(parts) > 5 and parts[3] == "ns" and parts[4] in given.namespaces
     for claim in given.claims:
         yield _claims(claim, request.claims)
-    if given.addresses:
-        yield _any_of(request.address, given.addresses, lambda found, wanted: found in ip_network(wanted))
+    if given.addresses or given.address_lists:
+        ranges = (*given.addresses, *given.listed_addresses)
+        yield _any_of(request.address, ranges, lambda found, wanted: found in ip_network(wanted))
     if given.countries:
         yield _any_of(request.country, given.countries, lambda found, wanted: found == wanted)
     if given.methods:
@@ -143,7 +144,7 @@ def _missing(rule: AuthorizationRule, request: Request) -> str:
     """What the rule asks for that nobody told."""
     parts = [part for part in (rule, rule.unless) if part is not None]
     lacking = []
-    if request.address is None and any(part.addresses for part in parts):
+    if request.address is None and any(part.addresses or part.address_lists for part in parts):
         lacking.append("the client's address (--from)")
     if request.country is None and any(part.countries for part in parts):
         lacking.append("its country (--country)")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from policy.address_lists import Filling
 from policy.authentication_policy import AuthenticationPolicy
 from policy.authorization_policy import AuthorizationPolicy
 from policy.cache_policy import CachePolicy
@@ -130,6 +131,23 @@ def test_countries_are_as_told() -> None:
     assert words(told(abroad, method="POST", country="FR"), "AuthorizationPolicy")[0][0] is Effect.REFUSES
     assert words(told(abroad, method="POST"), "AuthorizationPolicy")[0][0] is Effect.MAY_REFUSE
     assert words(told(abroad, method="GET"), "AuthorizationPolicy") == [(Effect.PASSES, "no rule denies it")]
+
+
+class _Feed:
+    def addresses(self, name: str) -> tuple[str, ...] | None:
+        return ("203.0.113.0/24",) if name == "feed.txt" else None
+
+
+def test_lists_of_addresses_are_as_the_control_plane_knows_them() -> None:
+    listed = policy("AuthorizationPolicy", "action: Deny, rules: [{addressLists: [feed.txt]}]")
+    where = Filling(_Feed()).filled(mesh(*service("payment", "v1"), text=documents(SHOP, listed)))
+    effects = [
+        words(explain(where, request("GET", "http://shop:8080/", address=address), now=NOW), "AuthorizationPolicy")[0][
+            0
+        ]
+        for address in ("203.0.113.9", "192.0.2.7", "")
+    ]
+    assert effects == [Effect.REFUSES, Effect.PASSES, Effect.MAY_REFUSE]
 
 
 def test_an_audit_says_what_would_be() -> None:
