@@ -67,8 +67,8 @@ def explain(
     identities: Identities | None = None,
 ) -> Explanation:
     """What `request` would meet at the time `now`. gateway: where it arrives; None: at the one that listens on the
-    URL's port. service: it arrives at the sidecars of this service. identities: where certificates come from. Lists of addresses are filled in already
-    (`policy.address_lists`)."""
+    URL's port. service: it arrives at the sidecars of this service. identities: where certificates come from. Lists of
+    addresses are filled into `mesh` already (`policy.address_lists`)."""
     documents = Documents.of(mesh)
     mesh = with_external(mesh, documents.all(ExternalService))
     routing = Routing(mesh, documents, identities if identities is not None else NoIdentities())
