@@ -20,7 +20,16 @@ from xds.errors import RequestError
 from xds.holdings import Holding, holdings
 from xds.quarantine import Quarantine
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, ROUTE, UNORDERED, VIRTUAL_HOST, ResourceType, resource_type
+from xds.resource_types import (
+    CLUSTER,
+    ENDPOINT,
+    ROUTE,
+    UNORDERED,
+    VIRTUAL_HOST,
+    ResourceKey,
+    ResourceType,
+    resource_type,
+)
 from xds.snapshot import EMPTY, Snapshot
 from xds.subscription import InFlight, Subscription
 from xds.wire import string
@@ -361,6 +370,9 @@ class Machine(ABC, Generic[RequestT]):
             elif wanted is None and subscription.is_on_its_way(name):
                 later.add(name)  # which is the answer, and its removal comes after that
                 continue
+            elif wanted is None and not tells_absence and self._warms(subscription.type, name):
+                wanted = Resource.from_bytes(ENDPOINT, string(1, name))
+                later.add(name)
             if wanted is None:
                 removed.add(name)
             elif wanted.can_be_sent:
@@ -456,6 +468,21 @@ class Machine(ABC, Generic[RequestT]):
             for key in resource.references
             if key.type is ENDPOINT
         }
+
+    def _warms(self, type: ResourceType, name: str) -> bool:
+        """Whether a cluster that is on its way waits for the endpoints `name`. If the snapshot has dropped them since,
+        there are none, which has to be said: Envoy keeps its word on the clusters back meanwhile, and so would be sent
+        nothing newer."""
+        clusters = self._subscriptions.get(CLUSTER)
+        return (
+            type is ENDPOINT
+            and clusters is not None
+            and any(
+                ResourceKey(ENDPOINT, name) in resource.references
+                for in_flight in clusters.in_flight.values()
+                for resource in in_flight.sent.values()
+            )
+        )
 
     def _send(
         self,

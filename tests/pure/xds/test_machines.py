@@ -250,6 +250,20 @@ def test_a_changed_cluster_brings_its_endpoints_along_and_does_not_wait_for_its_
     assert all(status.in_sync for status in script.machine.status())
 
 
+def test_endpoints_that_go_while_their_cluster_is_on_its_way_are_answered_all_the_same(script: Script) -> None:
+    """Envoy keeps the ACK of CDS back until its clusters heard of endpoints; without an answer it would learn of nothing
+    newer until its time-out."""
+    synced(script, snapshot(PAY))
+    [clusters] = script.publish(snapshot(PAY, service("new", 7)))
+    later = script.publish(snapshot(PAY))
+    [answer] = script.subscribe(ENDPOINT, "new")
+    assert answer.type is ENDPOINT
+    assert (*answer.names, *answer.removed) == ("new",)
+    script.run([answer, clusters, *later])
+    assert script.holds(snapshot(PAY))
+    assert all(status.in_sync for status in script.machine.status())
+
+
 def test_every_refusal_of_everything_ends(script: Script) -> None:
     """A client that refuses all it is sent gets no content twice."""
     synced(script, snapshot(service("a", 1), service("b", 1)))
