@@ -163,6 +163,8 @@ class Subscription:
         self.quarantine.note(resource, self.held.get(name))
         self.refused.setdefault(name, set()).add(resource.version)
         self.dirty.add(name)
+        if name not in self.held:
+            self.beats.pop(name, None)  # there is nothing to renew
 
     def next_suspect(self, snapshot: Snapshot) -> Mapping[str, Resource]:
         """One resource to be tried alone, if any is left."""

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import pytest
 
+from tests.tiny_resources import tiny
 from tests.xds_client import DeltaScript, Script, SotwScript
 from tests.xds_resources import cluster, endpoints, listener, routes, service
 from xds.delivery import Acked, Nacked, Pending, Refusal
 from xds.machine import Response
 from xds.resource import Resource
-from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE
+from xds.resource_types import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME
 from xds.snapshot import Snapshot
 
 PAY = (*service("pay", 1), routes("web", "pay"), listener("edge", routes="web"))
@@ -262,6 +263,14 @@ def test_endpoints_that_go_while_their_cluster_is_on_its_way_are_answered_all_th
     script.run([answer, clusters, *later])
     assert script.holds(snapshot(PAY))
     assert all(status.in_sync for status in script.machine.status())
+
+
+def test_what_was_refused_and_never_held_has_no_lifetime_to_renew(script: Script) -> None:
+    script.publish(snapshot(tiny(RUNTIME, "a", ttl=2)))
+    refused = script.refuse(script.subscribe(RUNTIME, "a"), "no")
+    assert refused == []
+    assert script.machine.deadline is None
+    assert script.machine.on_time(60.0) == []
 
 
 def test_every_refusal_of_everything_ends(script: Script) -> None:
