@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 DEADLINE = 120.0
 _POLL = 0.02  # seconds
 _APG = str(Path(sys.executable).with_name("apg"))
-_AT_ONCE = 1 << 19  # octets of documents: a request is at most 1 MiB
+_AT_ONCE, _MOST = 1 << 19, 500  # octets of documents, documents: a request is at most 1 MiB, and 1,000 of them
 
 
 class Plane:
@@ -82,7 +82,7 @@ class Plane:
         """All of them, in as few requests as they fit into."""
         batch: list[bytes] = []
         for document in documents:
-            if batch and sum(map(len, batch)) + len(document) > _AT_ONCE:
+            if batch and (len(batch) == _MOST or sum(map(len, batch)) + len(document) > _AT_ONCE):
                 await self.apply(b"\n---\n".join(batch))
                 batch = []
             batch.append(document)
