@@ -2,7 +2,7 @@
 
     --set peers=istiod,envoy-gateway   which (`all`)
     --set sizes=1,100                  numbers of routes: 1, or multiples of ten
-    --set rounds=20 --set seconds=20   changes for each size, or for so long, if that is sooner; three at least
+    --set rounds=20 --set seconds=20   changes for each size, or for so long, if that is sooner; three if possible
     --set changes=1000 --set proxies=1000
 
 Each peer runs with a side of ours beside it, in alternation. What is missing is built, which takes minutes; with
@@ -33,6 +33,7 @@ from benchmarks.peers.side import Side
 from benchmarks.report import Report
 
 _LEAST_ROUNDS = 3
+_PATIENCE = 5  # times as long as changes of one size may take, one has to do
 _FLEET_ROUNDS = 10
 _PER_SECOND = 50.0
 _ISTIO = (builds.ISTIOD, builds.ISTIO_CRDS, builds.KUBE_APISERVER)
@@ -185,7 +186,8 @@ async def _alternate(ours: Driven, theirs: Driven, size: Size) -> tuple[list[flo
     readings: tuple[list[float], list[float]] = ([], [])
     start = time.monotonic()
     for number in range(size.rounds + 1):
-        if number > _LEAST_ROUNDS and time.monotonic() - start > size.seconds:
+        elapsed = time.monotonic() - start
+        if elapsed > size.seconds and number > (1 if elapsed > _PATIENCE * size.seconds else _LEAST_ROUNDS):
             break
         sides = [(readings[0], ours), (readings[1], theirs)]
         for values, side in sides if number % 2 else reversed(sides):
