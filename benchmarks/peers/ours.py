@@ -51,8 +51,10 @@ class Ours(Side):
         if certificates is not None:
             command += [f"--xds-tls-cert={certificates.server}", f"--xds-tls-key={certificates.server_key}"]
             command += [f"--xds-client-ca={certificates.authority}"]
+        # A peer's certificates name no group, and none but ours would look for one.
+        variables = {"APG_XDS_GROUPS": "any"} if certificates is not None else None
         async with (
-            running("apg", command, folder=folder) as program,
+            running("apg", command, folder=folder, variables=variables) as program,
             grpc.aio.insecure_channel(f"127.0.0.1:{admin}") as channel,
         ):
             ready = asyncio.ensure_future(channel.channel_ready())
