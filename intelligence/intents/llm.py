@@ -81,7 +81,7 @@ class OllamaParser:
         services, notes = await self._relevance.services(sentence, vocabulary)
         shown = {str(key): vocabulary.versions[key] for key in services}
         model = self._policy_model if len(sentence.split()) > _LONG_TEXT else self._model
-        messages = _messages(sentence, shown)
+        messages = messages_for(sentence, shown)
         form = schema(sorted(shown), sorted({version for versions in shown.values() for version in versions}))
         answer = await self._ask(model, messages, form)
         try:
@@ -139,7 +139,7 @@ def _shots() -> tuple[tuple[str, str], ...]:
 _SHOTS_MADE: list[tuple[tuple[str, str], ...]] = []
 
 
-def _messages(sentence: str, mesh: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+def messages_for(sentence: str, mesh: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
     """The instructions, the examples most like the sentence, and the request: everything but the first as data."""
     if not _SHOTS_MADE:
         _SHOTS_MADE.append(_shots())
