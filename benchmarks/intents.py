@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from intelligence.intents.errors import IntentError
 from intelligence.intents.grammar import prepare, understand
 from intelligence.intents.intents import code
 from intelligence.intents.names import Vocabulary
+from intelligence.intents.understanding import Understanding
 
 _PARTS = ("development", "development_2", "probe", "adversarial", "strangers", "frozen", "languages")
 _ROUNDS, _QUICK_ROUNDS = 10, 2
@@ -53,16 +55,26 @@ class Result:
 def measure(sentence: Sentence, vocabulary: Vocabulary) -> Result:
     start, busy = time.perf_counter(), time.thread_time()
     try:
-        understanding = understand(sentence.text, vocabulary)
+        got = result_of(understand(sentence.text, vocabulary))
     except IntentError:
         got = REFUSE
-    else:
-        got = ASK if understanding.needs else "; ".join(code(intent) for intent in understanding.intents)
     return Result(sentence, got, (time.perf_counter() - start) * 1_000, (time.thread_time() - busy) * 1_000)
 
 
-async def run(*, console: Console, quick: bool) -> Report:
-    """Exact, wrong, refused and asked back by part, language and intent; p50 and p99 of the time to parse."""
+def result_of(understanding: Understanding) -> str:
+    """As the sentences' files write it."""
+    return ASK if understanding.needs else "; ".join(code(intent) for intent in understanding.intents)
+
+
+async def run(*, console: Console, quick: bool, model: str = "") -> Report:
+    """Exact, wrong, refused and asked back by part, language and intent; p50 and p99 of the time to parse.
+
+    model: a folder with a Modelfile; then that model is scored instead, beside the embedded parser (`model_intents`).
+    """
+    if model:
+        from benchmarks import model_intents
+
+        return await model_intents.run(Path(model), console=console, quick=quick)
     prepare()
     gc.freeze()  # as a process that has run for a while: what was made at start is not looked at again
     vocabulary = Vocabulary.of(mesh_of_sentences())
