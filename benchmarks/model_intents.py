@@ -63,13 +63,13 @@ async def run(folder: Path, *, console: Console, quick: bool) -> Report:
     """Exact, wrong, refused and repaired of each held-out part, and the time for a sentence.
 
     Raises:
-        FileNotFoundError: no `ollama`, or no Modelfile in the folder.
+        SystemExit: no `ollama`, or no Modelfile in the folder.
     """
     binary = os.environ.get("APG_OLLAMA") or shutil.which("ollama")
     if binary is None:
-        raise FileNotFoundError("ollama: not found; want it on PATH, or named by $APG_OLLAMA")
+        raise SystemExit("ollama: not found; want it on PATH, or named by $APG_OLLAMA")
     if not (folder / "Modelfile").is_file():
-        raise FileNotFoundError(f"{folder}: no Modelfile; want a folder that `python -m intelligence.training` wrote")
+        raise SystemExit(f"{folder}: no Modelfile; want a folder that `python -m intelligence.training` wrote")
     prepare()
     vocabulary = Vocabulary.of(mesh_of_sentences())
     report = Report("intents")
@@ -114,11 +114,11 @@ def _add(report: Report, part: str, found: Sequence[Answered], embedded: Sequenc
     count = f"{len(found)} sentences, {plans} of them plans"
     rows = (
         ("exact", "%", _share(_fits(results), found), _share(_fits(embedded), embedded), count),
-        ("exact among plans", "%", 100 * _exact(results) / plans, 100 * _exact(embedded) / plans, ""),
+        ("plans exact", "", _exact(results), _exact(embedded), ""),
         ("wrong plans", "", _wrong(results), _wrong(embedded), ""),
         ("refused", "", _said(results, REFUSE), _said(embedded, REFUSE), ""),
         ("asked back", "", _said(results, ASK), _said(embedded, ASK), ""),
-        ("plans by the model alone, exact", "%", 100 * _exact(alone) / plans, None, "before the product's checks"),
+        ("plans exact by the model alone", "", _exact(alone), None, "before the product's checks"),
         ("wrong plans by the model alone", "", _wrong(alone), None, "before the product's checks"),
         ("repair asked for", "", sum(item.calls > 1 for item in found), None, ""),
         ("repaired", "", sum(item.calls > 1 and item.result.got != REFUSE for item in found), None, ""),
