@@ -139,6 +139,7 @@ async def asked(scripted: Scripted, sentence: str, words: Vocabulary = WORDS, **
         await runner.cleanup()
 
 
+RULE = {"kind": "access_rule", "action": "deny", "target": "all"}
 SPLIT = {"kind": "traffic_split", "service": "default/payment", "shares": [{"version": "v2", "percent": 20}]}
 
 
@@ -171,6 +172,13 @@ async def test_names_of_the_mesh_reach_the_model_as_data_only() -> None:
         ({**SPLIT, "shares": [{"version": "v2", "percent": 80}]}, SENTENCE),
         ({**SPLIT, "service": f"default/{HOSTILE}"}, SENTENCE),
         ({"kind": "scale_to", "service": "default/payment", "replicas": 0}, SENTENCE),
+        ({**RULE, "addresses": ["30.100.7.1"]}, "block 203.0.113.77"),
+        ({**RULE, "addresses": ["203.0.113.0"]}, "block 203.0.113.0/24"),
+        ({**RULE, "countries": ["CN", "KP"]}, "block China"),
+        ({"kind": "create_route", "service": "default/payment", "path": "/pay"}, "add a route to payment at /pay/new"),
+        ({"kind": "create_route", "service": "default/payment", "host": "a.example"}, "add a route to payment"),
+        ({"kind": "rate_limit", "target": "all", "requests": 100, "per": "1h"}, "1000 requests in 1h for everything"),
+        ({"kind": "restore", "moment": "yesterday 14:00"}, "go back to yesterday 15:00"),
         (SPLIT, "do not route 20% of payment traffic to v2"),
         (SPLIT, "route 20% of payment traffic to v2 unless it fails"),
     ],
@@ -178,6 +186,29 @@ async def test_names_of_the_mesh_reach_the_model_as_data_only() -> None:
 async def test_what_the_sentence_does_not_say_is_not_believed(form: dict[str, Any], sentence: str) -> None:
     with pytest.raises(IntentError):
         await asked(Scripted({"intents": [form]}, {"intents": [form]}), sentence)
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({**RULE, "addresses": ["203.0.113.0/24"]}, "bitte 203.0.113.0/24 sperren."),
+        ({**RULE, "countries": ["CN"]}, "Anfragen aus China sperren"),
+        ({**RULE, "countries": ["RU"]}, "Anfragen aus Russland sperren"),
+        ({**RULE, "methods": ["DELETE"]}, "keine DELETEs mehr: DELETE sperren"),
+        (
+            {"kind": "create_route", "service": "default/payment", "path": "/pay/new"},
+            "Route für payment unter /pay/new",
+        ),
+        ({"kind": "restore", "moment": "08:00"}, "go back to 8 am"),
+        (
+            {"kind": "mirror", "service": "default/payment", "version": "v2", "percent": 100},
+            "alles von payment auch an v2",
+        ),
+        ({"kind": "track_kpi", "names": ["Umsatz", "sign-ups"]}, "Umsatz und sign-ups verfolgen"),
+    ],
+)
+async def test_what_the_sentence_says_is_believed_in_any_language(form: dict[str, Any], sentence: str) -> None:
+    assert (await asked(Scripted({"intents": [form]}), sentence)).intents
 
 
 async def test_an_answer_that_cannot_be_is_repaired_once() -> None:
