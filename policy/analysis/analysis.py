@@ -45,10 +45,8 @@ def analyze(mesh: Mesh, *, identities: Identities | None = None, now: datetime |
 
 def new_findings(before: Mesh, after: Mesh, *, identities: Identities) -> tuple[Finding, ...]:
     """What a change makes worth a look about routes: what validation does not say already."""
-    known, now = (
-        [finding for check in _OF_CHANGES for finding in check(Served(mesh, Documents.of(mesh), identities))]
-        for mesh in (before, after)
-    )
+    both = (Served(mesh, Documents.of(mesh), identities) for mesh in (before, after))
+    known, now = ([finding for check in _OF_CHANGES for finding in check(served)] for served in both)
     old = frozenset(known)
     return tuple(finding for finding in dict.fromkeys(now) if finding not in old)
 
