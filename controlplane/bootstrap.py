@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from controlplane.xds_tls import CERTIFICATE, TRUST, XdsTls
 from registry.model import Labels
 
 _TEMPLATE = "bootstrap.yaml"
@@ -39,6 +41,7 @@ class BootstrapOptions:
     region, zone: where the proxy runs, as the labels of endpoints name it; "" for unknown. Without a zone, it
         prefers no endpoints.
     load_reports, metrics_sink: whether the control plane is asked to take load reports (LRS) and metrics (OTLP).
+    tls: how the control plane is talked to; None for plain text. Whoever renders it has to `XdsTls.write` it, too.
     metrics_interval: between two exports of metrics; how often load is reported, the control plane says.
     """
 
@@ -54,6 +57,7 @@ class BootstrapOptions:
     metadata: Labels = ()
     region: str = ""
     zone: str = ""
+    tls: XdsTls | None = None
 
     def __post_init__(self) -> None:
         for name in ("node_id", "group", "xds_host"):
@@ -89,8 +93,10 @@ def render(options: BootstrapOptions) -> str:
         "xds_host": options.xds_host,
         "xds_port": options.xds_port,
         "metrics_interval": f"{options.metrics_interval.total_seconds():.3f}s",
+        **(_tls_values(options.tls) if options.tls is not None else {}),
     }
     template = yaml.safe_load(_template())
+    _keep_tls(template["static_resources"]["clusters"][0], options.tls)
     if not (options.region or options.zone):
         del template["node"]["locality"]
     if not options.load_reports:
@@ -104,6 +110,28 @@ def render(options: BootstrapOptions) -> str:
         del template["stats_sinks"], template["stats_flush_interval"]
     bootstrap = _filled(template, values)
     return yaml.dump(bootstrap, Dumper=_Quoting, sort_keys=False, width=sys.maxsize)
+
+
+def _tls_values(tls: XdsTls) -> Mapping[str, object]:
+    return {
+        "xds_sni": tls.sni,
+        "xds_san_type": tls.san_type,
+        "xds_server_name": tls.server_name,
+        "xds_certificate_path": str(tls.path(CERTIFICATE)),
+        "xds_trust_path": str(tls.path(TRUST)),
+    }
+
+
+def _keep_tls(cluster: dict[str, Any], tls: XdsTls | None) -> None:
+    """Takes out of the template's cluster `xds` what there is no use for."""
+    if tls is None:
+        del cluster["transport_socket"]
+        return
+    socket = cluster["transport_socket"]["typed_config"]
+    if not tls.sni:
+        del socket["sni"]
+    if tls.certificate is None:
+        del socket["common_tls_context"]["tls_certificate_sds_secret_configs"]
 
 
 def _filled(node: object, values: Mapping[str, object]) -> object:

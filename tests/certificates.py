@@ -80,5 +80,11 @@ def install_workload(authority: Authority, certificates: Path, name: str, uri: s
     authority.install_trust(certificates, f"default/{name}")
 
 
+def serial_number(certificate: Path) -> int:
+    command = ["openssl", "x509", "-in", str(certificate), "-noout", "-serial"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(said.strip().removeprefix("serial="), 16)
+
+
 def _openssl(*arguments: str | Path) -> None:
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)

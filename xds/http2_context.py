@@ -18,7 +18,7 @@ Message: TypeAlias = Any  # what the handler's own functions read and write; byt
 
 _log = logging.getLogger(__name__)
 
-_UNAVAILABLE, _UNKNOWN, _DEADLINE_EXCEEDED = 14, 2, 4
+_UNAVAILABLE, _UNKNOWN, _DEADLINE_EXCEEDED, _PERMISSION_DENIED = 14, 2, 4, 7
 
 
 class Connection(Protocol):
@@ -34,6 +34,9 @@ class Connection(Protocol):
 
     def auth_context(self) -> Mapping[str, Sequence[bytes]]:
         """See `Context.auth_context`."""
+
+    def deny(self) -> None:
+        """A call was ended because of who the client is."""
 
     def forget(self, stream: int) -> None:
         """The call is over."""
@@ -186,6 +189,8 @@ class Context:
             if not self.ended:
                 self.ended = True
                 self._connection.http2.end(self._stream, self._status, self._details, self._trailing)
+                if self._status == _PERMISSION_DENIED:
+                    self._connection.deny()
                 self._connection.flush()
 
     async def _served(self) -> None:

@@ -30,6 +30,7 @@ from xds.http2_frames import ENHANCE_YOUR_CALM, NO_ERROR, CallError, Http2Error
 _WINDOW = 1 << 20  # octets that a client may send ahead of being read
 _READ = 1 << 16  # octets
 _FAREWELL = 10.0  # seconds that a client may take to read the last that it is sent, and to end TLS
+_DENIED_FOR = 5.0  # seconds: a connection this old ends with the next call that is denied
 _UNIMPLEMENTED = 12
 _NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}  # an address of a name, on a machine without IPv6, say
 
@@ -39,6 +40,7 @@ class _Connection(asyncio.BufferedProtocol):
 
     __slots__ = (
         "_farewell",
+        "_made",
         "_retirement",
         "_server",
         "_transport",
@@ -64,7 +66,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._farewell: asyncio.TimerHandle | None = None
         self._written = 0
         self.heard = False  # something, since it was last asked for a sign of life
-        self.idle_since = self.loop.time()  # when it had no calls any more
+        self.idle_since = self._made = self.loop.time()  # when it had no calls any more
 
     # --- the socket ---
 
@@ -103,6 +105,13 @@ class _Connection(asyncio.BufferedProtocol):
         self.flush()
         if not self.calls:
             self.close()
+
+    def deny(self) -> None:
+        # A connection is for good of the certificate that it was made with, and a client that is denied tries again on
+        # the one it has: with the certificate that is right by now, it would never be heard of. Not at once, or a fleet
+        # of wrong certificates would cost a handshake for each try.
+        if not self.http2.closing and self.loop.time() - self._made >= _DENIED_FOR:
+            self.retire()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)

@@ -58,6 +58,10 @@ async def _refuse(request: bytes, context: Context) -> bytes:
     await context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"{context.peer()}: nö")
 
 
+async def _deny(request: bytes, context: Context) -> bytes:
+    await context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
+
+
 async def _fail(request: bytes, context: Context) -> bytes:
     raise ZeroDivisionError
 
@@ -93,6 +97,7 @@ async def serving(
         "EchoAll": grpc.stream_stream_rpc_method_handler(_echo_all),
         "Count": grpc.unary_stream_rpc_method_handler(_count),
         "Refuse": grpc.unary_unary_rpc_method_handler(_refuse),
+        "Deny": grpc.unary_unary_rpc_method_handler(_deny),
         "Fail": grpc.unary_unary_rpc_method_handler(_fail),
         "Never": grpc.unary_unary_rpc_method_handler(_never),
         "Flood": grpc.stream_stream_rpc_method_handler(flood or _Flood()),
@@ -188,6 +193,34 @@ async def test_a_client_that_does_not_read_stops_its_own_call_alone() -> None:
         assert flood.sent < 200  # 20 MB: what the sockets and the client's windows hold
         call.cancel()
         await asyncio.wait_for(flood.ended.wait(), 30)
+
+
+async def test_who_is_denied_comes_again_by_a_new_connection_and_what_goes_on_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with serving() as (server, port), connected(port) as channel:
+        assert (await _status(channel.unary_unary("/test.Service/Deny")(b"")))[0] is grpc.StatusCode.PERMISSION_DENIED
+        [first] = server.connections  # young, so it stays: tries cost no handshake each
+        both = channel.stream_stream("/test.Service/EchoAll")()
+        await both.write(b"one")
+        assert await both.read() == b"one"
+        assert set(server.connections) == {first}
+
+        monkeypatch.setattr("xds.transport._DENIED_FOR", 0.0)
+        code, words = await _status(channel.unary_unary("/test.Service/Deny")(b""))
+        assert (code, words) == (grpc.StatusCode.PERMISSION_DENIED, "not you")
+        assert (
+            await channel.unary_unary(
+                "/test.Service/Echo",
+            )(b"two", wait_for_ready=True)
+            == b"two"
+        )
+        assert len(set(server.connections) - {first}) == 1
+        await both.write(b"three")
+        assert await both.read() == b"three"
+        await both.done_writing()
+        assert await both.read() is grpc.aio.EOF
+        await eventually(lambda: first not in server.connections)
 
 
 async def test_a_lost_connection_ends_its_calls() -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import logging
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from controlplane.cli.main import Settings
 
 if TYPE_CHECKING:
     from controlplane.app import Addresses
+    from controlplane.xds_tls import XdsTls
 
 _PATH = click.Path(path_type=Path)
 
@@ -87,6 +89,11 @@ def up(settings: Settings, /, file: Path | None, **flags: Any) -> None:  # noqa:
 @click.option("--sidecar", metavar="SERVICE", help="Or the service beside whose application it runs.")
 @click.option("-n", "--namespace", default="default", show_default=True)
 @click.option("--xds", envvar="APG_XDS", default="127.0.0.1:18000", show_default=True, metavar="HOST:PORT")
+@click.option("--xds-ca", type=_PATH, help="PEM. With it, xDS is spoken over TLS, with a server of this authority.")
+@click.option("--xds-certificate", type=_PATH, help="PEM. The proxy's own, with its group's SPIFFE ID.")
+@click.option("--xds-key", type=_PATH, help="PEM. Files that are replaced are read again, without a restart.")
+@click.option("--xds-server-name", metavar="NAME", help="Whom the server's certificate is for (the HOST of --xds).")
+@click.option("--xds-secrets", type=_PATH, help="The folder for the files by which Envoy finds these (a new one).")
 @click.option("--variant", type=click.Choice(["delta", "sotw"]), default="delta", show_default=True)
 @click.option("--id", "node_id", help="Its name in `apg status` (NAME-HOST-PID).")
 @click.option(
@@ -104,6 +111,11 @@ def proxy(
     sidecar: str | None,
     namespace: str,
     xds: str,
+    xds_ca: Path | None,
+    xds_certificate: Path | None,
+    xds_key: Path | None,
+    xds_server_name: str | None,
+    xds_secrets: Path | None,
     variant: str,
     node_id: str | None,
     admin_port: int,
@@ -118,17 +130,28 @@ def proxy(
     """Start an Envoy that a control plane steers, in the foreground. Arguments after -- go to Envoy."""
     from controlplane.bootstrap import BootstrapOptions, Variant, render
     from controlplane.proxy import find_envoy, run_in_foreground
+    from controlplane.xds_probe import probe
 
     if (gateway is None) == (sidecar is None):
         leave(Exit.USAGE, "apg proxy: want --gateway NAME or --sidecar SERVICE, one of them")
     host, colon, port = xds.rpartition(":")
     if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
         leave(Exit.USAGE, f"--xds: got {xds!r}, want HOST:PORT, such as 127.0.0.1:18000")
+    host = host.strip("[]")
+    if xds_secrets is None and bootstrap_file is not None:
+        xds_secrets = bootstrap_file.with_name(f"{bootstrap_file.stem}-xds")
+    if xds_ca is not None and print_bootstrap and xds_secrets is None:
+        leave(Exit.USAGE, "apg proxy: --print-bootstrap with --xds-ca: want --xds-secrets FOLDER, which it refers to")
+    tls = _xds_tls(xds_ca, xds_certificate, xds_key, xds_server_name or host, xds_secrets)
+    if not print_bootstrap:
+        probe(host, int(port), tls)
+    if tls is not None:
+        tls.write()
     bootstrap = render(
         BootstrapOptions(
             node_id=node_id or f"{gateway or sidecar}-{socket.gethostname()}-{os.getpid()}",
             group=f"{namespace}/{gateway}" if gateway is not None else f"sidecar/{namespace}/{sidecar}",
-            xds_host=host.strip("[]"),
+            xds_host=host,
             xds_port=int(port),
             variant=Variant[variant.upper()],
             admin_port=admin_port,
@@ -136,12 +159,33 @@ def proxy(
             metrics_sink=telemetry,
             region=region,
             zone=zone,
+            tls=tls,
         )
     )
     if print_bootstrap:
         click.echo(bootstrap, nl=False)
         return
     run_in_foreground(find_envoy(envoy), bootstrap, path=bootstrap_file, arguments=envoy_arguments)
+
+
+def _xds_tls(
+    ca: Path | None, certificate: Path | None, key: Path | None, server_name: str, folder: Path | None
+) -> XdsTls | None:
+    from controlplane.xds_tls import XdsTls
+
+    if (certificate is None) != (key is None):
+        leave(Exit.USAGE, "apg proxy: want --xds-certificate and --xds-key, both or neither")
+    if ca is None:
+        if certificate is not None:
+            leave(Exit.USAGE, "apg proxy: --xds-certificate: want --xds-ca, too: whom the proxy would show it to")
+        return None
+    return XdsTls(
+        ca=ca.absolute(),
+        certificate=certificate.absolute() if certificate is not None else None,
+        key=key.absolute() if key is not None else None,
+        server_name=server_name,
+        folder=folder.absolute() if folder is not None else Path(tempfile.mkdtemp(prefix="apg-xds-")),
+    )
 
 
 @click.command()
