@@ -210,3 +210,20 @@ def test_a_sidecar_is_of_its_services_group_and_says_where_it_runs() -> None:
         refused = apg("proxy", *arguments, "--print-bootstrap")
         assert refused.code != 0
         assert "want --gateway NAME or --sidecar SERVICE, one of them" in refused.err
+
+
+def test_a_bootstrap_with_certificates_comes_with_the_files_that_it_refers_to(tmp_path: Path) -> None:
+    asked = ("proxy", "--sidecar", "payment", "--xds", "control.example:18000", "--print-bootstrap")
+    folder = tmp_path / "xds"
+    printed = apg(*asked, "--xds-ca", "ca.crt", "--xds-secrets", str(folder))
+    assert printed.code == 0, printed
+    assert str(folder / "trust.json") in printed.out
+    assert str(Path("ca.crt").absolute()) in (folder / "trust.json").read_text()
+    for arguments, words in [
+        (("--xds-ca", "ca.crt"), "want --xds-secrets FOLDER"),
+        (("--xds-certificate", "a", "--xds-key", "b"), "want --xds-ca, too"),
+        (("--xds-ca", "ca.crt", "--xds-secrets", str(folder), "--xds-key", "b"), "both or neither"),
+    ]:
+        refused = apg(*asked, *arguments)
+        assert refused.code == 2
+        assert words in refused.err

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import shlex
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,7 @@ from controlplane.proxy import EnvoyProcess, check_config
 from controlplane.xds_probe import probe
 from controlplane.xds_tls import XdsTls
 from tests.certificates import Authority, certificate, serial_number
-from tests.commands import apg_async
+from tests.commands import apg_async, environment
 from tests.conditions import eventually
 from tests.envoys import config_dump, envoy_binary
 from tests.meshes import Mesh, config, documents, running_mesh
@@ -184,3 +188,39 @@ async def test_a_control_plane_that_is_right_or_away_is_nothing_to_complain_of(
         await asyncio.to_thread(probe, "127.0.0.1", plain.xds_port, None)
         with pytest.raises(ProxyError, match="want a control plane with xds_tls_cert, or no --xds-ca"):
             await asyncio.to_thread(probe, "127.0.0.1", plain.xds_port, tls)
+
+
+async def test_the_recipe_in_the_docs_ends_with_a_proxy_that_is_served(tmp_path: Path) -> None:
+    certificates, commands = (Path(__file__).parents[2] / "docs/configuration.md").read_text().split("```bash\n")[1:3]
+    script = "set -e\n" + certificates.split("```")[0]
+    await asyncio.to_thread(subprocess.run, ["bash", "-c", script], cwd=tmp_path, check=True, capture_output=True)
+    up, started = (shlex.split(line)[1:] for line in commands.split("```")[0].splitlines())
+    assert (up[:3], started[0]) == (["up", "--xds-address", "0.0.0.0:18000"], "proxy")
+    settings = {flag.removeprefix("--").replace("-", "_"): tmp_path / file for flag, file in _pairs(up[3:])}
+    arguments = [str(tmp_path / word) if (tmp_path / word).exists() else word for word in started]
+    with reserve_port() as inbound, reserve_port() as outbound:
+        async with running_mesh(config(tmp_path, **settings)) as mesh:
+            await mesh.add_service("payment")
+            await mesh.apply(sidecar("payment", inbound, 8080, outbound))
+            arguments[arguments.index("control.example:18000")] = f"localhost:{mesh.xds_port}"  # no name server here
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "controlplane.cli.main", *arguments, "--xds-server-name", "control.example"),
+                *("--id", "payment-1", "--bootstrap-file", str(tmp_path / "payment.yaml"), "--", "--concurrency", "1"),
+                stderr=asyncio.subprocess.DEVNULL,
+                env=environment(APG_ENVOY=str(envoy_binary())),
+                cwd=Path(__file__).parents[2],
+            )
+            try:
+                await eventually(partial(_is_served, mesh), deadline=_SLOW)
+            finally:
+                process.terminate()
+                await process.wait()
+    assert {file.name for file in (tmp_path / "payment-xds").iterdir()} == {"certificate.json", "trust.json"}
+
+
+async def _is_served(mesh: Mesh) -> bool:
+    return [(proxy.node_id, proxy.in_sync) for proxy in (await mesh.fleet()).proxies] == [("payment-1", True)]
+
+
+def _pairs(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    return zip(words[::2], words[1::2], strict=True)

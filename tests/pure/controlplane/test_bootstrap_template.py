@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controlplane.bootstrap import BootstrapOptions, Variant, render
+from controlplane.xds_tls import XdsTls
 from registry.model import labels
 
 _XDS_CLUSTER = "xds"
@@ -102,8 +104,46 @@ def test_all_that_is_asked_of_the_control_plane_goes_to_its_cluster() -> None:
     assert [cluster["name"] for cluster in bootstrap["static_resources"]["clusters"]] == [_XDS_CLUSTER]
 
 
+def tls(**changed: Any) -> XdsTls:
+    plain = XdsTls(ca=Path("/c/ca.crt"), server_name="control.example", folder=Path("/run/xds"))
+    return replace(plain, **changed)
+
+
+def test_certificates_are_followed_by_files_that_name_them_and_the_server_is_verified() -> None:
+    own = tls(certificate=Path("/c/tls.crt"), key=Path("/k/tls.key"))
+    bootstrap = rendered(tls=own)
+    assert _values_of(bootstrap, "path") == {"/run/xds/certificate.json", "/run/xds/trust.json"}
+    assert _values_of(bootstrap, "sni") == {"control.example"}
+    assert _values_of(bootstrap, "san_type") == {"DNS"}
+    assert _values_of(bootstrap, "exact") == {"control.example"}
+    written = {name: yaml.safe_load(text) for name, text in own.secrets().items()}
+    assert _values_of(written, "filename") == {"/c/ca.crt", "/c/tls.crt", "/k/tls.key"}
+    assert "transport_socket" not in rendered()["static_resources"]["clusters"][0]
+
+
+def test_a_server_is_known_by_its_address_too_and_a_proxy_may_have_no_certificate() -> None:
+    bootstrap = rendered(tls=tls(server_name="::1"))
+    assert _values_of(bootstrap, "path") == {"/run/xds/trust.json"}
+    assert _values_of(bootstrap, "san_type") == {"IP_ADDRESS"}
+    assert _values_of(bootstrap, "sni") == set()
+    assert list(tls().secrets()) == ["trust"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"server_name": ""}, "server_name: got an empty text"),
+        ({"key": Path("/k/tls.key")}, "got one of certificate and key, want both or neither"),
+        ({"ca": Path("ca.crt")}, "got ca.crt, want an absolute path"),
+    ],
+)
+def test_tls_that_no_envoy_could_use_is_refused(changed: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        tls(**changed)
+
+
 def test_no_placeholder_is_left() -> None:
-    assert "${" not in render(options(load_reports=True, metrics_sink=True, zone="a"))
+    assert "${" not in render(options(load_reports=True, metrics_sink=True, zone="a", tls=tls()))
 
 
 @pytest.mark.parametrize(
