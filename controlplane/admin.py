@@ -159,7 +159,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
             else:
                 document = mesh.documents.get(DocumentKey(_kind(request.kind), namespace, request.name))
                 if document is not None:
-                    return pb.GetResponse(document=messages.document(document, self._statuses()(document.key)))
+                    return pb.GetResponse(document=messages.document(document, self.statuses()(document.key)))
             raise NotFoundError(f"no {request.kind} {namespace}/{request.name}")
 
         return await _answer(context, call)
@@ -167,7 +167,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
     async def List(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         async def call() -> pb.ListResponse:
             mesh, kind = self._operations.mesh, request.kind
-            wanted, status = kind if kind in ("", _SERVICE) else _kind(kind), self._statuses()
+            wanted, status = kind if kind in ("", _SERVICE) else _kind(kind), self.statuses()
             return pb.ListResponse(
                 revision=mesh.revision,
                 documents=[
@@ -184,7 +184,7 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
         return await _answer(context, call)
 
-    def _statuses(self) -> Callable[[DocumentKey], dict[str, Any]]:
+    def statuses(self) -> Callable[[DocumentKey], dict[str, Any]]:
         """The status of each document of the mesh as it stands."""
         mesh = self._operations.mesh
         is_published = self._published_revision() >= mesh.revision

@@ -32,6 +32,7 @@ from controlplane.events import Event, EventBus, Published
 from controlplane.membership import of_its_own_group
 from controlplane.metrics import Metrics
 from controlplane.metrics import application as metrics_application
+from controlplane.noticing import Noticing
 from controlplane.on_demand import OnDemand
 from controlplane.operations import Operations
 from controlplane.proxy import find_envoy
@@ -89,6 +90,7 @@ class ControlPlane:
     events: EventBus
     telemetry: Telemetry
     quotas: QuotaService
+    noticing: Noticing
 
 
 async def serve(config: Config, *, ready: Callable[[Addresses], None] | None = None) -> None:
@@ -131,6 +133,12 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             if not isinstance(what, Accepted):  # as many as there are proxies times changes, and no news to anybody
                 events.tell(Event(datetime.now(UTC), what))
 
+        def published(revision: int, groups: tuple[str, ...]) -> None:
+            tell(Published(revision, groups))
+            noticing.ring()
+
+        # `servicer` and `operations` are made below.
+        noticing = Noticing(lambda: servicer.statuses(), lambda: operations.mesh.documents)  # noqa: PLW0108
         on_demand = OnDemand(
             cache,
             mesh=lambda: reconciler.served,
@@ -143,7 +151,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             cache,
             quiet=timedelta(milliseconds=config.debounce_ms),
             ceiling=timedelta(milliseconds=config.debounce_ceiling_ms),
-            published=lambda revision, groups: tell(Published(revision, groups)),
+            published=published,
             demand=on_demand.demand,
         )
 
@@ -165,6 +173,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
         fleet.listen(tell)
         fleet.listen(_log_fleet_event)
         fleet.listen(on_demand.on_event)
+        fleet.listen(lambda _: noticing.ring())
         reconciler.offer(mesh)
         reconciler.publish()  # before the first proxy can ask, or a restart would look like an empty mesh
 
@@ -227,7 +236,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             access_log=None,
         )
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(reconciler.run())]
+            loops = [tasks.create_task(reconciler.run()), tasks.create_task(noticing.run())]
             if identities is not None:
                 loops.append(tasks.create_task(identities.watch(lambda: reconciler.offer(operations.mesh))))
             if lists is not None:
@@ -242,7 +251,7 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
                     metrics=await _start_web(metrics, "metrics", config.metrics_address),
                 )
                 await health.set(SERVICE_NAME, health_pb2.HealthCheckResponse.SERVING)
-                yield ControlPlane(addresses, operations, fleet, events, telemetry, quotas)
+                yield ControlPlane(addresses, operations, fleet, events, telemetry, quotas, noticing)
             finally:
                 await health.enter_graceful_shutdown()
                 await asyncio.gather(ads.stop(grace=_GRACE), admin.stop(_GRACE), console.cleanup(), metrics.cleanup())

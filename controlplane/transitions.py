@@ -1,6 +1,7 @@
 """Since when each condition of a document is as it is, and of which state of the document it is told.
 
-Conditions are judged when somebody asks (`policy.conditions`). This keeps what they were when somebody asked before.
+Conditions are judged when somebody asks (`policy.conditions`), or looks (`controlplane.noticing`). This keeps what they
+were the time before.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Transitions:
     def stamped(self, key: DocumentKey, status: dict[str, Any]) -> dict[str, Any]:
         """`status` with `lastTransitionTime` and `observedGeneration` in each condition, as Gateway API has them.
 
-        A condition that nobody asked about before is as it is since the document was changed. What was otherwise for a
+        A condition that was not looked at before is as it is since the document was changed. What was otherwise for a
         while between two looks is not noticed.
         """
         changed = self._changed.get(key, self._before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,23 @@ async def test_programmed_once_all_proxies_have_it(tmp_path: Path) -> None:
                     assert after["lastTransitionTime"] >= before["lastTransitionTime"]
                 await only_changes_count(mesh, after)
                 await shown_and_applied_again(mesh, tmp_path)
+            await noticed_though_nobody_asked(mesh)
         async with running_mesh(config(tmp_path)) as mesh:
             again = await programmed(mesh, "HTTPRoute", "payment")
             assert again["observedGeneration"] == before["observedGeneration"]
+
+
+async def noticed_though_nobody_asked(mesh: Mesh) -> None:
+    """The proxy has gone."""
+    noticing = mesh.control_plane.noticing
+    await eventually(lambda: len(mesh.control_plane.fleet) == 0)
+    looked = noticing.complete
+    await eventually(lambda: noticing.complete > looked)
+    noticed = datetime.now(UTC)
+    await eventually(lambda: datetime.now(UTC) >= noticed + timedelta(seconds=2))  # times are told in whole seconds
+    now = await programmed(mesh, "HTTPRoute", "payment")
+    assert (now["status"], now["reason"]) == ("False", "Pending")
+    assert datetime.fromisoformat(now["lastTransitionTime"]) <= noticed
 
 
 async def only_changes_count(mesh: Mesh, gateway_now: dict[str, Any]) -> None:
