@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,7 +34,7 @@ from registry.errors import ConflictError, RegistryError, RevisionNotFoundError,
 from registry.model import DEFAULT_NAMESPACE, DocumentKey, EndpointKey, ServiceKey
 from xds.cache import SnapshotCache
 from xds.errors import XdsError
-from xds.fleet import Fleet
+from xds.fleet import ClientStatus, Fleet
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ResultT = TypeVar("ResultT")
@@ -184,11 +184,13 @@ class AdminServicer(admin_pb2_grpc.AdminServiceServicer):
 
         return await _answer(context, call)
 
-    def statuses(self) -> Callable[[DocumentKey], dict[str, Any]]:
-        """The status of each document of the mesh as it stands."""
+    def statuses(self, proxies: Sequence[ClientStatus] | None = None) -> Callable[[DocumentKey], dict[str, Any]]:
+        """The status of each document of the mesh as it stands. proxies: `Fleet.status`, where that is known."""
         mesh = self._operations.mesh
         is_published = self._published_revision() >= mesh.revision
-        programmed = Programmed(self._cache.groups, self._fleet.status(), is_published=is_published)
+        programmed = Programmed(
+            self._cache.groups, self._fleet.status() if proxies is None else proxies, is_published=is_published
+        )
         conditions = Conditions(mesh, self._operations.identities)
         return lambda key: self._transitions.stamped(key, conditions.status(key, programmed.of(str(key))))
 

@@ -138,7 +138,11 @@ async def running(config: Config) -> AsyncIterator[ControlPlane]:
             noticing.ring()
 
         # `servicer` and `operations` are made below.
-        noticing = Noticing(lambda: servicer.statuses(), lambda: operations.mesh.documents)  # noqa: PLW0108
+        noticing = Noticing(
+            lambda proxies: servicer.statuses(proxies),  # noqa: PLW0108
+            fleet.each,
+            lambda: operations.mesh.documents,
+        )
         on_demand = OnDemand(
             cache,
             mesh=lambda: reconciler.served,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 from policy.conditions import Condition, ConditionType
-from xds.delivery import TypeStatus
+from xds.delivery import Nacked, TypeStatus
 from xds.fleet import ClientStatus
 from xds.resource_types import ResourceType
 from xds.snapshot import Snapshot
@@ -25,8 +25,14 @@ class Programmed:
         self._groups = groups
         self._is_published = is_published
         self._proxies: dict[str, list[ClientStatus]] = {}
+        self._refusals: dict[str, list[tuple[str, ResourceType, Nacked]]] = {}  # by group: who refused what
+        self._counted: dict[tuple[str, frozenset[ResourceType]], tuple[int, int]] = {}
         for proxy in proxies:
             self._proxies.setdefault(proxy.client.group, []).append(proxy)
+            for status in proxy.types:
+                if status.nacked is not None:
+                    refusals = self._refusals.setdefault(proxy.client.group, [])
+                    refusals.append((proxy.client.node_id, status.type, status.nacked))
 
     def of(self, origin: str) -> Condition:
         """Of the document `origin`, as `Resource.origin` has it. True only once all connected proxies have ACKed all
@@ -36,23 +42,30 @@ class Programmed:
         concerned = {group: types for group, made in self._groups.items() if (types := _types_of(made, origin))}
         if not concerned:
             return Condition(_TYPE, False, "NoResources", "nothing that is served is made of it")
-        have = waiting = 0
         for group, types in sorted(concerned.items()):
-            for proxy in self._proxies.get(group, ()):
-                by_type = {status.type: status for status in proxy.types}
-                refused = [by_type[type].nacked for type in types if type in by_type]
-                for nacked in refused:
-                    if nacked is not None and origin in nacked.origins:
-                        return Condition(_TYPE, False, "Invalid", f"{proxy.client.node_id}: {nacked.reason}")
-                if all(type in by_type and _has_settled(by_type[type]) for type in types):
-                    have += 1
-                else:
-                    waiting += 1
+            for node_id, type, nacked in self._refusals.get(group, ()):
+                if type in types and origin in nacked.origins:
+                    return Condition(_TYPE, False, "Invalid", f"{node_id}: {nacked.reason}")
+        counts = [self._counts(group, types) for group, types in concerned.items()]
+        have, waiting = sum(have for have, _ in counts), sum(waiting for _, waiting in counts)
         if waiting:
             return Condition(_TYPE, False, "Pending", f"{have} of {have + waiting} proxies have it")
         if not have:
             return Condition(_TYPE, False, "Pending", f"no proxy of {', '.join(sorted(concerned))} is connected")
         return _PROGRAMMED
+
+    def _counts(self, group: str, types: frozenset[ResourceType]) -> tuple[int, int]:
+        """How many proxies of a group have all of `types`, and how many do not; most documents come to the same few."""
+        counted = self._counted.get((group, types))
+        if counted is None:
+            proxies = self._proxies.get(group, ())
+            have = sum(
+                1
+                for proxy in proxies
+                if types <= {status.type for status in proxy.types if status.type in types and _has_settled(status)}
+            )
+            counted = self._counted[group, types] = (have, len(proxies) - have)
+        return counted
 
 
 def _has_settled(status: TypeStatus) -> bool:

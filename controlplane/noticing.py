@@ -8,35 +8,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import timedelta
+from typing import TypeAlias, TypeVar
 
 from registry.model import DocumentKey
+from xds.fleet import ClientStatus
+
+T = TypeVar("T")
 
 _log = logging.getLogger("apg.noticing")
 
 _CEILING = 10  # times `quiet`
 _SLICE = 0.002  # seconds of looking before others have their turn
-_REST = 50  # times as long as was looked: 2 % of one core at most
+_REST = 20  # times as long as was looked: 5 % of one core at most
 
-Look = Callable[[DocumentKey], object]
+Look: TypeAlias = Callable[[DocumentKey], object]
 
 
 class Noticing:
     """Looks at every document after each change, once things are quiet: what is pending for the moment between a
     publication and its ACKs is no transition. Work is bounded: a slice of looking, then a long rest.
 
-    looking: takes down how things stand now, for a look at each of some documents. documents: all there are.
+    looking: what looks at documents, when these are the proxies. proxies, documents: all there are, as they stand.
     """
 
     def __init__(
         self,
-        looking: Callable[[], Look],
+        looking: Callable[[Sequence[ClientStatus]], Look],
+        proxies: Callable[[], Iterator[ClientStatus]],
         documents: Callable[[], Collection[DocumentKey]],
         *,
         quiet: timedelta = timedelta(seconds=1),
     ) -> None:
         self._looking = looking
+        self._proxies = proxies
         self._documents = documents
         self._quiet = quiet.total_seconds()
         self._changed = asyncio.Event()
@@ -71,15 +77,31 @@ class Noticing:
 
     async def _look(self, left: list[DocumentKey]) -> list[DocumentKey]:
         """Those that were not looked at, because something changed first."""
-        began = time.monotonic()
-        look = self._looking()
-        while left:
-            look(left.pop())  # one at least, however long it took to take down how things stand
-            while left and time.monotonic() - began < _SLICE:
-                look(left.pop())
-            await asyncio.sleep(_REST * (time.monotonic() - began))
+        taken = list[ClientStatus]()
+        for rest in _sliced(self._proxies(), taken.append):
+            await asyncio.sleep(rest)
             if self._changed.is_set():
                 return left
-            began = time.monotonic()
+        look = self._looking(taken)
+        for rest in _sliced(_popped(left), look):
+            await asyncio.sleep(rest)
+            if self._changed.is_set():
+                return left
         self.complete += 1
         return left
+
+
+def _popped(keys: list[DocumentKey]) -> Iterator[DocumentKey]:
+    while keys:
+        yield keys.pop()
+
+
+def _sliced(items: Iterator[T], do: Callable[[T], object]) -> Iterator[float]:
+    """Does it for each; yields the seconds of rest that are due after each slice, and at the end."""
+    began = time.monotonic()
+    for item in items:
+        do(item)
+        if (worked := time.monotonic() - began) >= _SLICE:
+            yield _REST * worked
+            began = time.monotonic()
+    yield _REST * (time.monotonic() - began)

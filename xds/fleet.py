@@ -104,7 +104,14 @@ class Fleet:
 
     def status(self) -> tuple[ClientStatus, ...]:
         """All connected clients, sorted by node id."""
-        return tuple(self._streams[client].status() for client in self.clients())
+        return tuple(self.each())
+
+    def each(self) -> Iterator[ClientStatus]:
+        """The same one by one, each as it stands when it is asked for; those that have gone meanwhile are left out."""
+        for client in self.clients():
+            connection = self._streams.get(client)
+            if connection is not None:
+                yield connection.status()
 
     def clients(self) -> tuple[Client, ...]:
         """All connected clients, sorted by node id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from controlplane.noticing import Look, Noticing
 from registry.model import DocumentKey
 from tests.conditions import eventually
+from xds.fleet import ClientStatus, Fleet
 
 KEYS = [DocumentKey("HTTPRoute", "default", f"route-{number}") for number in range(20)]
 
@@ -25,7 +26,7 @@ class Looks:
         self.at: Counter[DocumentKey] = Counter()
         self.beside: Callable[[], None] = lambda: None
 
-    def looking(self) -> Look:
+    def looking(self, proxies: Sequence[ClientStatus]) -> Look:
         self.taken_down += 1
         return self.look
 
@@ -46,7 +47,7 @@ async def running(noticing: Noticing) -> AsyncIterator[None]:
 
 
 def noticing_of(looks: Looks) -> Noticing:
-    return Noticing(looks.looking, lambda: KEYS, quiet=timedelta(milliseconds=5))
+    return Noticing(looks.looking, Fleet().each, lambda: KEYS, quiet=timedelta(milliseconds=5))
 
 
 async def test_a_flood_of_changes_is_one_look_at_each_document() -> None:
