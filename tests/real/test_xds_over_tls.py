@@ -116,18 +116,32 @@ async def test_a_proxy_is_refused_by_its_certificate_and_served_by_the_next_with
         assert {"certificate/default/payment", "trust/default/payment"} <= {secret["name"] for secret in secrets}
 
 
-async def test_a_proxy_that_is_served_takes_up_its_next_certificate(guarded: Guarded, tmp_path: Path) -> None:
+async def test_a_proxy_that_is_served_takes_up_its_next_certificate_and_authority(
+    guarded: Guarded, tmp_path: Path
+) -> None:
     cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
     for place, source in zip((cert, key), guarded.issue("payment"), strict=True):
         place.write_bytes(source.read_bytes())
-    options = guarded.options(guarded.tls(tmp_path, (cert, key)))
+    ca = tmp_path / "ca.crt"
+    ca.write_bytes(guarded.server.read_bytes())
+    options = guarded.options(replace(guarded.tls(tmp_path, (cert, key)), ca=ca))
     async with await EnvoyProcess.start(options, envoy=envoy_binary(), log_path=tmp_path / "envoy.log") as envoy:
         await envoy.ready(deadline=_SLOW)
         first = serial_number(cert)
         assert first in await _serial_numbers(envoy)
-        for place, source in zip((cert, key), guarded.issue("payment"), strict=True):
-            _replace(place, source)
-        second = serial_number(cert)
+        _replace(ca, Authority(tmp_path, "next").certificate)
+        await eventually(partial(_trusts, envoy, serial_number(ca)), deadline=_SLOW)
+        next_cert, next_key = guarded.issue("payment")
+        second = serial_number(next_cert)
+        _replace(cert, next_cert)
+
+        async def is_refused_without_its_key() -> bool:
+            counted = await envoy.admin_get("/stats?filter=^sds.certificate.key_rotation_failed$")
+            return int(counted.rpartition(":")[2]) > 0
+
+        await eventually(is_refused_without_its_key, deadline=_SLOW)
+        assert first in await _serial_numbers(envoy)
+        _replace(key, next_key)
 
         async def has_the_second_alone() -> bool:
             held = await _serial_numbers(envoy)
@@ -135,6 +149,11 @@ async def test_a_proxy_that_is_served_takes_up_its_next_certificate(guarded: Gua
 
         await eventually(has_the_second_alone, deadline=_SLOW)
         await guarded.mesh.in_sync()
+
+
+async def _trusts(envoy: EnvoyProcess, authority: int) -> bool:
+    held = json.loads(await envoy.admin_get("/certs"))["certificates"]
+    return authority in {int(one["serial_number"], 16) for entry in held for one in entry.get("ca_cert", ())}
 
 
 async def _serial_numbers(envoy: EnvoyProcess) -> set[int]:
