@@ -24,7 +24,17 @@ from intelligence.intents.intents import code
 from intelligence.intents.names import Vocabulary
 from intelligence.intents.understanding import Understanding
 
-_PARTS = ("development", "development_2", "probe", "adversarial", "strangers", "frozen", "languages")
+_PARTS = (
+    "development",
+    "development_2",
+    "probe",
+    "adversarial",
+    "strangers",
+    "strangers_2",
+    "wordings",
+    "frozen",
+    "languages",
+)
 _ROUNDS, _QUICK_ROUNDS = 10, 2
 _BAR_EXACT, _BAR_P99_MS = 90.0, 5.0
 

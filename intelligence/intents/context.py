@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, UNKNOWN, VERSION, Token
 
 _PEOPLE_TEXT = (
@@ -170,3 +171,110 @@ def concluded(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] | None
 
 def is_unknown(token: Token) -> bool:
     return token.kind == UNKNOWN
+
+
+_EVENT_NOUNS_TEXT = (
+    "sale launch campaign demo deadline incident outage newsletter budget spike surge rush emergency promo promotion "
+    "keynote conference holiday holidays pentest ddos flood force costs event migration peak attack war"
+)
+_EVENT_NOUNS = frozenset(_EVENT_NOUNS_TEXT.split())
+_EVENT_WORDS_TEXT = (
+    "big huge large small black cyber brute our the a an my another coming up going on soon tonight tomorrow today "
+    "this next week weekend month monday tuesday wednesday thursday friday saturday sunday ahead is are starts start "
+    "begins here ongoing right now in progress again there's it's we have major minor live product marketing traffic "
+    "christmas easter christmas's and still"
+)
+_EVENT_WORDS = frozenset(_EVENT_WORDS_TEXT.split())
+
+
+def is_event(tokens: Sequence[Token]) -> bool:
+    """ "Big sale on Friday": what is going on; it begins with no preposition, so that it is no time of an order."""
+    said = words(tokens)
+    return (
+        bool(_EVENT_NOUNS & set(said))
+        and all(word in _EVENT_NOUNS | _EVENT_WORDS for word in said)
+        and (said[0] in _EVENT_NOUNS or (said[0] in _EVENT_WORDS and said[0] not in _SCOPES))
+    )
+
+
+_TELLING_TEXT = (
+    "look looks seem is are was were 's 're keeps keep went got gets looks seems feels has have isn't aren't"
+)
+_TELLING = frozenset(_TELLING_TEXT.split())
+_TIMES = frozenset(("in", "within", "for", "since"))
+_STANDINS = frozenset(("another", "other", "this", "that", "new", "old", "wants", "want", "needs", "need"))
+_CONTRACTED = frozenset(("we're", "they're", "it's", "there's", "that's", "someone's", "somebody's", "i'm"))
+_CONDITION = mask("HEALTH")
+_SUBJECTS_TEXT = "somebody someone queue queues traffic cpu disk database db network logs dashboard customers users"
+_SUBJECTS = frozenset(_SUBJECTS_TEXT.split())
+
+
+def is_telling(tokens: Sequence[Token]) -> list[Token] | None:
+    """ "Somebody is scraping us", "the queue keeps growing", "my boss wants one": a subject, then how it is or what it
+    does, with its verbs in no form of an order. What of it can still say something that must not be passed over; None
+    if it is none.
+    """
+    spoken = [
+        token for token in tokens if token.kind != "mark" and token.text.lower() not in ("hi", "hey", "ugh", "and")
+    ]
+    said = words(spoken)
+    if len(said) < 3 or _REPORTING & set(said) or said[0] in _SCOPES:
+        return None
+    if said[-1] in ("one", "it", "that", "them", "this") and said[-2] in ("wants", "want", "needs", "need", "asked"):
+        return [] if _is_party(said[:-2]) else None
+    if _MODAL & set(said):
+        return None
+    place = next((i for i, token in enumerate(spoken) if token.text.lower() in _TELLING and i), None)
+    first = spoken[0]
+    if said[0] in _CONTRACTED:
+        place = 0
+    subject = (
+        first.kind == VERSION
+        or (said[0] in _DETERMINERS and len(spoken) > 1 and spoken[1].kind == VERSION)
+        or said[0] in _CONTRACTED
+        or said[0] in _DETERMINERS | _PEOPLE | _EVENTS | _SUBJECTS | {"we", "they", "i"}
+        or first.kind == SERVICE
+    )
+    if not subject:
+        return None
+    if place is None:
+        verb = next((i for i, word in enumerate(said[1:4], start=1) if word.endswith("s") and len(word) > 3), None)
+        if verb is None or first.kind == SERVICE or said[0] not in _DETERMINERS | _PEOPLE | _EVENT_NOUNS | _SUBJECTS:
+            return None
+        place = min(verb, len(spoken) - 1)
+    if place > 4 or place + 1 >= len(spoken):
+        return None
+    if first.kind in (VERSION, BACKEND) or (len(spoken) > 1 and spoken[1].kind == VERSION and place > 1):
+        after = [token for token in spoken[place + 1 :] if not token.silent]
+        if place == 0 or any(token.kind != UNKNOWN and not token.mask & _CONDITION for token in after):
+            return None  # "the canary looks fine"; and not "v2 is for checkout"
+        return [token for token in after if token.kind != UNKNOWN]
+    kept: list[Token] = []
+    for at, token in enumerate(spoken):
+        word, before = token.text.lower(), spoken[at - 1].text.lower() if at else ""
+        if token.kind == "number" and word == "one" and before in _STANDINS | {"the other"}:
+            continue
+        if token.kind == "duration" and before in _TIMES:
+            continue
+        kept.append(token)
+    if any(token.kind in (VERSION, BACKEND, "amount", "number", "duration", "rate", "path", "url") for token in kept):
+        return None
+    return kept if all(_tells(spoken, at, place) for at in range(len(spoken))) else None
+
+
+def _tells(spoken: Sequence[Token], at: int, verb: int) -> bool:
+    """Whether the word there orders nothing: it is silent, a noun's place, or a verb's form that tells."""
+    token = spoken[at]
+    word = token.text.lower()
+    if token.kind != "word" or token.silent or at == verb or word in _TELLING:
+        return True
+    before = spoken[at - 1].text.lower() if at else ""
+    if word.endswith("ing") or before in _DETERMINERS or before in ("on", "in", "at", "under", "with", "to", "of"):
+        return True
+    return at < verb or not token.mask & _ORDERING
+
+
+_ORDERING = mask(
+    "ROUTE SPLIT OFF DENY ALLOW SCALE AUTOSCALE MIRROR RETRY TIMEOUT DRAIN UNDO RESTORE DELAY CREATE SET ON LIMIT "
+    "EJECT ALERT COLLECT TRACK SHOW ENCRYPT MTLS LOGIN AUDIT KEEP"
+)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from intelligence.intents.clause import Clause
 from intelligence.intents.intents import Intent
@@ -74,11 +75,57 @@ def is_stated(c: Clause) -> bool:
     """Whether it says how things are ("the timeout of payment is 2s"), and not how they are to be."""
     words = {word for token in c.tokens for word in token.text.lower().split()}
     spoken = [token for token in c.tokens if not token.silent]
-    if words & _WISHES:
+    if words & _WISHES or any(token.text.lower() in ("is to", "are to", "is to be", "shall be") for token in c.tokens):
         return False
     if len(spoken) > 1 and spoken[0].kind == "service" and spoken[1].text.lower() in _THIRD_PERSON:
-        return True
+        return not any(token.text == ":" for token in c.tokens)
     return bool(words & _COPULAS)
+
+
+_BEING = frozenset(("is", "are", "was", "were", "has", "had", "isn't", "aren't"))
+_PAST = frozenset(("timed out", "retried", "scaled", "sent", "routed", "failed", "mirrored", "blocked"))
+_DOING = mask("WHEN IF WHAT WHO WHY HOW WHERE")
+_WISHED = frozenset(
+    ("to", "allowed", "not", "only", "forbidden", "supposed", "expected", "welcome", "enough", "required")
+)
+
+
+def tells_how_it_is(tokens: Sequence[Token]) -> bool:
+    """Whether it is a statement as a whole ("cart has 5 replicas", "mTLS is strict for cart"), of whatever frame."""
+    said = [token for token in tokens if token.kind != "mark"]
+    words = [token.text.lower() for token in said]
+    past = any(text in ("was", "were", "had") for text in words[1:])
+    wishes = _PRESSING if past else _WISHES - {"have", "has", "now"}
+    if {word for text in words for word in text.split()} & wishes:
+        return False
+    if len(said) > 1 and said[0].kind == "service" and words[1] in _PAST:
+        return True
+    if any(one in ("we", "i", "they") and two == "have" for one, two in pairwise(words)):
+        return True
+    place = next((i for i, text in enumerate(words) if i and text in _BEING), None)
+    if place is None or place + 1 == len(said) or any(text.split()[0] in _WISHED for text in words[place + 1 :][:3]):
+        return False
+    if words[place] == "has" and any(token.mask & _DENIED or token.text.lower() == "to" for token in said[place + 1 :]):
+        return False  # "search has no access to payment", "search has 400ms to answer"
+    before = said[:place]
+    return (
+        not any(token.mask & _DOING and not token.mask & _SMALL for token in before)
+        and words[place - 1] not in ("that", "which", "who", "what")
+        and not any(_is_imperative(token) for token in before[:1])
+    )
+
+
+_SMALL = mask("OF")
+_DENIED = mask("NOT")
+_PRESSING = frozenset(("should", "must", "shall", "want", "wants", "please", "would", "ensure"))
+_IMPERATIVE = mask(
+    "SET CREATE ON OFF DENY ALLOW ROUTE SCALE KEEP UNDO RESTORE LOG EJECT COLLECT TRACK SHOW ALERT LIMIT"
+)
+_NAMING = mask("RETRY TIMEOUT COMPRESS MTLS AUDIT MIRROR VIOLATION REFUSEDREQUESTS TRAFFIC INSTANCE service ALERT")
+
+
+def _is_imperative(token: Token) -> bool:
+    return token.kind == "word" and bool(token.mask & _IMPERATIVE) and not token.mask & _NAMING
 
 
 _THIRD_PERSON = frozenset(("times out", "retries", "scales", "runs", "sends", "routes", "gives up", "tries again"))

@@ -8,6 +8,7 @@ from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError
 from intelligence.intents.frames import Frame, frame
 from intelligence.intents.intents import About, Intent, Question, Restore, Undo
+from intelligence.intents.lexicon import mask
 from registry.model import ServiceKey
 
 _S = "service stranger EVERY ALL"
@@ -23,6 +24,8 @@ def _target(c: Clause) -> ServiceKey | None:
 
 def _about(about: About) -> Callable[[Clause], Sequence[Intent]]:
     def build(c: Clause) -> list[Intent]:
+        if about is About.SPLIT and _is_wanted_new(c):
+            raise MisfitError
         return [Question(about, _target(c))]
 
     return build
@@ -46,9 +49,17 @@ def _callers(c: Clause) -> list[Intent]:
 
 def _changes(c: Clause) -> list[Intent]:
     since = "today" if c.has("TODAY") else "yesterday" if c.has("YESTERDAY") else ""
-    if c.has("moment"):
+    if c.has("moment") or _is_wanted_new(c):
         raise MisfitError
     return [Question(About.CHANGES, _target(c), since)]
+
+
+def _is_wanted_new(c: Clause) -> bool:
+    """ "Can we get a new route": it is to be made, and was not."""
+    for place, token in enumerate(c.tokens[:-1]):
+        if token.has(mask("NEW")) and c.tokens[place + 1].has(mask("ROUTENOUN SERVICENOUN POLICY")):
+            return not c.has("TODAY YESTERDAY WHAT WHO")
+    return False
 
 
 def _undo(c: Clause) -> list[Intent]:
@@ -171,6 +182,7 @@ FRAMES: tuple[Frame, ...] = (
         weight=1,
     ),
     frame("undo", "UNDO", "UNDO LAST CHANGE IT", _undo, says="undo the last change", weight=2),
+    frame("cancel change", "OFF LAST CHANGE", "IT", _undo, says="cancel my last change", weight=3),
     frame(
         "restore",
         "RESTORE|BACK|UNDO moment|REVISIONWORD|AGO|YESTERDAY|TODAY|duration",

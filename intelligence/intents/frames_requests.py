@@ -23,11 +23,13 @@ from intelligence.intents.intents import (
     TimeoutOf,
 )
 from intelligence.intents.lexicon import mask
+from intelligence.intents.token import Token
 
 _S = "service stranger many EVERY ALL"
 _ABOUT = f"{_S} {SETUP} TRAFFIC THEN"
 _WHOLE = Decimal(100)
 _TAKING_OFF = mask("OFF DENY")
+_DOING, _PLACED = mask("CALL ROUTE SET ALLOW"), mask("OF TO")
 _SETTING = mask("TIMEOUT ABORT")
 _PER_TRY = mask("PERTRY WITH AFTER TIMEOUT")
 
@@ -43,6 +45,8 @@ def _retries(c: Clause) -> list[Intent]:
             attempts = 2
         else:
             raise AmbiguousError("how many times are requests to be tried again:", what="attempts")
+    elif c.has("TWICE"):
+        raise MisfitError  # "three times, twice is enough"
     per_try = c.duration()
     if per_try is not None and not c.has("PERTRY"):
         raise MisfitError
@@ -51,7 +55,11 @@ def _retries(c: Clause) -> list[Intent]:
 
 def _timeout(c: Clause) -> list[Intent]:
     if is_stated(c) or any(
-        token.has(_TAKING_OFF) and not token.has(_SETTING) and token.text.lower() != "kill" for token in c.tokens
+        token.has(_TAKING_OFF)
+        and not token.has(_SETTING)
+        and token.text.lower() not in _CUTTING
+        and not (token.text.lower() == "off" and _is_cut(c, token))
+        for token in c.tokens
     ):
         raise MisfitError
     after = c.duration()
@@ -63,6 +71,17 @@ def _timeout(c: Clause) -> list[Intent]:
     elif c.has("CONNECTTIMEOUT"):
         of = TimeoutOf.CONNECT
     return [Timeout(target, after, of) for target in c.target(all_if_unsaid=False)]
+
+
+_CUTTING = frozenset(("kill", "drop", "end", "stop"))
+
+
+def _is_cut(c: Clause, off: Token) -> bool:
+    """ "cut its requests off after 4s"."""
+    place = c.tokens.index(off)
+    return any(token.text.lower() in ("cut", "cuts") for token in c.tokens[:place]) and any(
+        token.mask & mask("AFTER") for token in c.tokens[place:]
+    )
 
 
 def _no_longer(c: Clause) -> list[Intent]:
@@ -78,6 +97,8 @@ def _timeout_without(c: Clause) -> list[Intent]:
 
 def _breaker(c: Clause) -> list[Intent]:
     """Numbers go with the words after them: "100 connections and 50 pending requests"."""
+    if c.has("NOT") and not any(token.text.lower() in ("more than", "over", "above") for token in c.tokens):
+        raise MisfitError
     bounds: dict[str, int] = {}
     kinds = {"pending": mask("PENDING"), "connections": mask("CONNECTIONS"), "requests": mask("CONCURRENT TRAFFIC")}
     numbers = [i for i, token in enumerate(c.tokens) if token.kind == "number"]
@@ -164,7 +185,8 @@ _LASTING = frozenset(
 
 def _rate_limit(c: Clause) -> list[Intent]:
     rate = c.only("rate")
-    if rate is None or rate.duration is None or is_stated(c):
+    allowed = c.has("PERUSER PERADDRESS") and c.has("ALLOW")  # "every user is allowed 60 calls per minute"
+    if rate is None or rate.duration is None or (is_stated(c) and not allowed):
         raise MisfitError
     key = LimitKey.EVERYONE
     if c.has("PERUSER"):
@@ -177,6 +199,14 @@ def _rate_limit(c: Clause) -> list[Intent]:
         raise MisfitError
     unsaid = key is not LimitKey.EVERYONE or c.has("EXTERNAL")
     return [RateLimit(target, whole(rate), rate.duration, key) for target in c.target(all_if_unsaid=unsaid)]
+
+
+def _bare_rate(c: Clause) -> list[Intent]:
+    """A rate, and then a service; the other way round, it is what the service has."""
+    spoken = [token for token in c.tokens if not token.silent]
+    if spoken[0].kind != "rate" or any(token.has(_DOING) and not token.has(_PLACED) for token in spoken):
+        raise MisfitError
+    return _rate_limit(c)
 
 
 def _rate_limit_without(c: Clause) -> list[Intent]:
@@ -239,14 +269,14 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "bounds",
         "LIMIT|MAX|ALLOW|SET number CONNECTIONS|PENDING|CONCURRENT",
-        f"{_ABOUT} LIMIT MAX CONNECTIONS PENDING CONCURRENT AND ONLY",
+        f"{_ABOUT} LIMIT MAX CONNECTIONS PENDING CONCURRENT AND ONLY NOT ABOVE",
         _breaker,
         says="allow at most 100 connections to payment",
     ),
     frame(
         "ejection",
         "EJECT|INSTANCE|SET number CONSECUTIVE|ERRORRATE|ABORT",
-        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST "
+        f"{_ABOUT} INSTANCE CONSECUTIVE ERRORRATE ABORT AFTER FOR duration WHEN EJECT OFF DENY FROM REQUEST SUSPICIOUS "
         "FAULT TIMES HEALTH USER",
         _ejection,
         says="eject instances of payment after 5 consecutive errors for 30s",
@@ -264,7 +294,7 @@ FRAMES: tuple[Frame, ...] = (
         "fault",
         "DELAY|ABORT|FAULT",
         f"{_S} {SETUP} TRAFFIC amount duration number FOR DELAY ABORT FAULT STATUS BY AND LASTING ERRORRATE "
-        "LATENCY WITH ROUTE",
+        "LATENCY WITH ROUTE USER",
         _fault,
         says="delay 5% of checkout by 200 ms for ten minutes",
         weight=2,
@@ -283,6 +313,14 @@ FRAMES: tuple[Frame, ...] = (
         _rate_limit,
         says="payment: 5 requests per second per ip",
         weight=2,
+    ),
+    frame(
+        "bare rate",
+        "rate service|stranger",
+        "service stranger many",
+        _bare_rate,
+        says="100 requests per minute for payment",
+        weight=1,
     ),
     frame(
         "rate limit without",

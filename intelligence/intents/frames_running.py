@@ -115,7 +115,8 @@ def _create_service(c: Clause) -> list[Intent]:
     names = [token for token in c.tokens if token.kind in (UNKNOWN, QUOTED, STRANGER, SERVICE)]
     if not names:
         raise AmbiguousError("what is the new service to be called?", what="name")
-    if len(names) > 1:
+    joined = any(token.text.lower() in ("and", "&", "plus") for token in c.tokens)
+    if len(names) > 1 or len(c.all("SERVICENOUN")) > 1 or (joined and number is None):
         raise MisfitError
     [name] = names
     said = (name.names[0] if name.names else name.text).lower()
@@ -126,6 +127,20 @@ def _create_service(c: Clause) -> list[Intent]:
             f'"{said}" as a service\'s name: want lower-case letters, digits and "-"; nothing was changed'
         )
     return [CreateService(said, whole(number) if number else None)]
+
+
+_WANTING = frozenset(("need", "needs", "want", "wants", "have", "has", "get", "give", "require", "let"))
+
+
+def _wanted_service(c: Clause) -> list[Intent]:
+    """ "We need a service named coupons": nothing in it says that there is one already."""
+    if is_stated(c) or any(
+        token.has(mask("SET ROUTE CREATE")) and token.text.lower() not in _WANTING | {"with", "new"}
+        for token in c.tokens
+        if token.kind == "word" and not token.silent
+    ):
+        raise MisfitError
+    return _create_service(c)
 
 
 def _is_label(name: str) -> bool:
@@ -199,8 +214,8 @@ def _alert_without(c: Clause) -> list[Intent]:
 
 def _metrics_interval(c: Clause) -> list[Intent]:
     every = c.duration()
-    if every is None:
-        raise MisfitError
+    if every is None or c.of_kind(SERVICE, STRANGER):
+        raise MisfitError  # of one service alone they are not collected
     return [MetricsInterval(every)]
 
 
@@ -217,11 +232,18 @@ def _kpi(c: Clause) -> list[Intent]:
         elif token.text.lower() not in ("the", "our", "a", "an", "please", "also"):
             said[-1].append((token.names[0] if token.names else token.text).lower())
     names = tuple(" ".join(words) for words in said if words)
+    said_kpi = c.place("KPI")
+    if place is None and said_kpi is not None and any(_is_left(token) for token in c.tokens[:said_kpi]):
+        raise MisfitError  # "track revenue and sign-ups as KPIs": a name of which a part is a word of ours
     if not names:
         raise AmbiguousError("which figures (such as conversion rate, sign-ups)?", what="name")
     if any(token.mask & mask("DENY OFF NOT IF") for token in tokens):
         raise MisfitError
     return [TrackKpi(names)]
+
+
+def _is_left(token: Token) -> bool:
+    return token.kind == "word" and not token.silent and not token.mask & mask("TRACK COLLECT SHOW AND WITH ON SET KPI")
 
 
 def _report(c: Clause) -> list[Intent]:
@@ -244,7 +266,7 @@ _FEATURES = (
     ("RETRY", Feature.RETRIES),
     ("TIMEOUT", Feature.TIMEOUT),
     ("BREAKER", Feature.BREAKER),
-    ("FAULT", Feature.FAULT),
+    ("FAULT DELAY", Feature.FAULT),
     ("RATELIMIT", Feature.RATE_LIMIT),
     ("MIRROR", Feature.MIRROR),
     ("LOGIN", Feature.LOGIN),
@@ -260,17 +282,27 @@ _FEATURES = (
 
 def _take_off(c: Clause) -> list[Intent]:
     found = [feature for label, feature in _FEATURES if c.has(label)]
+    if any(token.text.lower() in ("first", "second", "third", "last", "newest", "other") for token in c.tokens):
+        raise MisfitError  # which of several, no intent can say
     refusing = [token for token in c.tokens if token.has(mask("NOT"))]
     if len(found) != 1 or len(refusing) > 1:
         raise MisfitError
     if any(token.has(mask("CALL USER")) and not token.has(mask("TRAFFIC SET")) for token in c.tokens):
         raise MisfitError  # "no login, no access" asks for a login
+    if found == [Feature.FAULT] and not c.has("FAULT") and any(token.text.lower() in _NEVER for token in refusing):
+        raise MisfitError  # "don't delay cart"
     if found == [Feature.THREAT_FILTER] and not c.has("POLICY VALIDATE FILTERING"):
         raise MisfitError  # "stop SQL injection" asks for the filter, and does not take it off
     return [TakeOff(found[0], target) for target in c.target()]
 
 
-_REMOVABLE = "RETRY|TIMEOUT|BREAKER|FAULT|RATELIMIT|MIRROR|LOGIN|AUTOSCALE|AUDIT|ALERT|ROLLOUT|REPORT|COMPRESS|SQLI"
+_NEVER = frozenset(
+    ("don't", "dont", "do not", "never", "mustn't", "must not", "shouldn't", "should not", "not", "may not")
+)
+
+_REMOVABLE = (
+    "RETRY|TIMEOUT|BREAKER|FAULT|DELAY|RATELIMIT|MIRROR|LOGIN|AUTOSCALE|AUDIT|ALERT|ROLLOUT|REPORT|COMPRESS|SQLI"
+)
 
 FRAMES: tuple[Frame, ...] = (
     frame(
@@ -311,10 +343,18 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "new service",
         "CREATE SERVICENOUN unknown|quoted|NAMED|stranger|service",
-        "NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN EVERY",
+        "NEW CREATE NAMED unknown quoted stranger service number REPLICAS SET NOUN EVERY AND",
         _create_service,
         says="create a new service called user-api with 3 replicas",
         weight=4,
+    ),
+    frame(
+        "named service",
+        "SERVICENOUN NAMED unknown|quoted|stranger",
+        "NEW CREATE NAMED unknown quoted stranger number REPLICAS SET NOUN AND",
+        _wanted_service,
+        says="we need a service called user-api",
+        weight=3,
     ),
     frame(
         "alert",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError, ContradictionError
@@ -62,8 +63,9 @@ def _mtls(c: Clause) -> list[Intent]:
 
 def _login(c: Clause) -> list[Intent]:
     urls = [token.names[0] for token in c.of_kind(URL)]
-    if len(urls) > 2:
-        raise MisfitError
+    spoken = [token for token in c.tokens if not token.silent]
+    if len(urls) > 2 or spoken[0].text.lower() in ("log in", "sign in"):
+        raise MisfitError  # "log in to cart" is nothing that we could do
     issuer = urls[0] if urls else ""
     keys = urls[1] if len(urls) > 1 else ""
     if len(urls) == 1 and c.has("KEYS") and not c.has("ISSUER"):
@@ -74,6 +76,10 @@ def _login(c: Clause) -> list[Intent]:
 def _access(c: Clause) -> list[Intent]:
     """Who calls whom is told by the words between the names: see `_roles`."""
     action = _action(c)
+    if c.of_kind("host") and len(c.of_kind(*_NAMES)) < 2 and not c.has("FROM BY"):
+        raise MisfitError  # "let cart be reached at shop.example.com" is a route
+    if any(token.text.lower() in _INDEFINITE for token in c.tokens):
+        raise AmbiguousError("who, or what, is meant:", what="meaning")
     sources, target = _roles(c)
     if action is Access.ALLOW and any(t.has(mask("ROUTE")) and not t.has(mask("CALL TRAFFIC")) for t in c.tokens):
         raise AmbiguousError(
@@ -121,12 +127,18 @@ def _access(c: Clause) -> list[Intent]:
 def _action(c: Clause) -> Access:
     denies, allows = c.has("DENY"), any(t.has(mask("ALLOW")) and not t.has(mask("DENY")) for t in c.tokens)
     negated = any(token.has(mask("NOT")) and not token.has(mask("DENY")) for token in c.tokens)
-    ending = [token for token in c.tokens if token.has(mask("OFF")) and token.text.lower() not in _SHUTTING]
+    ending = [
+        token
+        for token in c.tokens
+        if token.has(mask("OFF")) and token.text.lower() not in _SHUTTING and not _is_kept_from(c, token)
+    ]
     if ending:  # "stop blocking Russia"
         raise MisfitError
     if c.has("NOBODYBUT"):
         return _of_exception(c, refused=denies or negated, allowed=allows)
     only = any(token.has(mask("ONLY")) for token in c.tokens)
+    if denies and any(token.text.lower().split()[0] in _LETTING for token in c.tokens if not token.has(mask("DENY"))):
+        raise MisfitError  # "allow Germany and deny Germany"
     if denies and negated:
         raise MisfitError
     if denies and only:
@@ -140,6 +152,19 @@ def _action(c: Clause) -> Access:
     if allows:
         return Access.ALLOW
     raise MisfitError
+
+
+def _is_kept_from(c: Clause, stop: Token) -> bool:
+    """ "Stop cart from calling orders", which shuts out; "stop blocking …" does not."""
+    place = c.tokens.index(stop)
+    after = c.tokens[place + 1 :]
+    return (
+        stop.text.lower() == "stop"
+        and not any(token.has(mask("DENY")) for token in after)
+        and any(
+            one.text.lower() == "from" and two.text.lower().split()[0].endswith("ing") for one, two in pairwise(after)
+        )
+    )
 
 
 def _of_exception(c: Clause, *, refused: bool, allowed: bool) -> Access:
@@ -161,6 +186,10 @@ def _of_exception(c: Clause, *, refused: bool, allowed: bool) -> Access:
     return Access.ONLY if refused else Access.DENY
 
 
+_INDEFINITE = frozenset(("something", "someone", "somebody", "stuff", "things", "itself", "themselves", "each other"))
+_LETTING = frozenset(
+    ("allow", "permit", "admit", "accept", "whitelist", "allowlist", "grant", "authorize", "authorise")
+)
 _SHUTTING = frozenset(("drop", "cut off", "off"))
 
 
@@ -214,6 +243,10 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
             raise AmbiguousError(f"calling which service is {', '.join(map(str, keys))} about:", what="service")
         if len(keys) != 1:
             raise MisfitError
+        if any(token.has(mask("IT")) and token.text.lower() not in _OWNING for token in c.tokens):
+            if c.surroundings.referent is None or c.surroundings.referent == keys[0]:
+                raise AmbiguousError(f"who is it that calls {keys[0]}?", what="service")
+            return [c.surroundings.referent], keys[0]
         return [], keys[0]
     if c.has("IT"):
         referent = c.surroundings.referent or c.surroundings.service
@@ -223,6 +256,9 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
     if c.surroundings.named_elsewhere:
         c.target()
     return [], None
+
+
+_OWNING = frozenset(("its", "their", "it's"))
 
 
 def _is_only_called(c: Clause, callers: Sequence[ServiceKey]) -> bool:
@@ -271,7 +307,31 @@ def _block_suspicious(c: Clause) -> list[Intent]:
         raise MisfitError
     if rate is not None:
         return [BlockSuspicious(target, refusals=whole(rate), within=rate.duration) for target in c.target()]
+    if not feeds and not _names_addresses(c):
+        c.target()
+        raise AmbiguousError(
+            "what is to be blocked:",
+            ("suspicious addresses", "SQL injection", "path traversal", "scripts"),
+            what="meaning",
+        )
     return [BlockSuspicious(target, feed=feeds[0] if feeds else "") for target in c.target()]
+
+
+def _names_addresses(c: Clause) -> bool:
+    """Whether who calls is meant ("suspicious IPs", "bots"), and not what is in a request ("bad patterns")."""
+    if c.has("IPS FEED REFUSEDREQUESTS"):
+        return True
+    if any(token.text.lower() in _CALLING for token in c.tokens):
+        return True
+    return not c.has("ATTACK") and any(
+        token.has(mask("USER TRAFFIC")) and token.text.lower() not in _ANYTHING for token in c.tokens
+    )
+
+
+_CALLING = frozenset(
+    ("bots", "bot", "scrapers", "attackers", "attacker", "bad actors", "bad actor", "crawlers", "spammers", "hackers")
+)
+_ANYTHING = frozenset(("anything", "anything that", "whatever", "everything that", "stuff", "answers", "responses"))
 
 
 def _threats(c: Clause) -> list[Intent]:
@@ -291,6 +351,15 @@ def _threats(c: Clause) -> list[Intent]:
 
 
 def _audit(c: Clause) -> list[Intent]:
+    if not c.has("AUDIT VIOLATION REFUSED DENY"):
+        raise MisfitError  # what is let through is not logged
+    return [AuditLog(target) for target in c.target()]
+
+
+def _audit_named(c: Clause) -> list[Intent]:
+    named = ("audit log", "audit-log", "audit trail", "auditing")
+    if not any(token.text.lower().startswith(named) for token in c.tokens):
+        raise MisfitError
     return [AuditLog(target) for target in c.target()]
 
 
@@ -395,6 +464,14 @@ FRAMES: tuple[Frame, ...] = (
         _threats,
         says="block requests containing SQL injection patterns",
         weight=3,
+    ),
+    frame(
+        "audit of a service",
+        "AUDIT service|stranger|EVERY|ALL",
+        f"{_S} TRAFFIC",
+        _audit_named,
+        says="audit logging for payment",
+        weight=1,
     ),
     frame(
         "audit",

@@ -295,6 +295,12 @@ def _route_to(c: Clause) -> list[Intent]:
     return [RouteTo(source_key, destination_key)]
 
 
+def _bare_route_to(c: Clause) -> list[Intent]:
+    if any(token.text.lower() == "from" for token in c.tokens):
+        raise MisfitError  # "all traffic from cart to orders" is a noun, of which nothing is said
+    return _route_to(c)
+
+
 def _match_route(c: Clause) -> list[Intent]:
     headers, methods, paths = c.of_kind(HEADER), c.methods(), c.of_kind("path")
     users = c.has("USER")
@@ -396,7 +402,15 @@ def _stop_sending(c: Clause) -> list[Intent]:
 _STOPS = frozenset(("stop", "no longer", "no more", "cease", "quit", "end", "anymore", "any more", "any longer"))
 
 
+_TAKING = frozenset(("remove", "take", "pull", "take off", "take away", "take down", "drop", "retire", "take out"))
+
+
 def _drain(c: Clause) -> list[Intent]:
+    ending = [token for token in c.tokens if token.mask & mask("OFF") and not token.mask & mask("DRAIN")]
+    if c.has("DRAIN") and any(token.text.lower() not in _TAKING | _STOPS for token in ending):
+        raise MisfitError
+    if c.has("DRAIN") and not c.has("ROUTE TRAFFIC") and any(token.text.lower() in _STOPS for token in ending):
+        raise MisfitError  # "stop draining v1"
     service = _of_version(c)
     return [Drain(service, _one_version(c, service))]
 
@@ -443,6 +457,22 @@ FRAMES: tuple[Frame, ...] = (
         says="route all payment traffic to checkout",
     ),
     frame(
+        "all to a version",
+        f"ALL|EVERY TO {_VERSIONS}",
+        f"{_S} {_CARRIED} ALL STABLE CANARY",
+        _split,
+        says="all of payment to v2",
+        weight=2,
+    ),
+    frame(
+        "all to a service",
+        "ALL TRAFFIC TO service|stranger service|stranger",
+        f"{_CARRIED} ALL EVERY",
+        _bare_route_to,
+        says="all payment traffic to checkout",
+        weight=2,
+    ),
+    frame(
         "match",
         f"ROUTE|SET {_VERSIONS} HEADERWORD|header|method|path|USER",
         f"{_S} {_CARRIED} ALL HEADERWORD header method METHODWORD path PATHWORD USER ROUTE SET POLICY NEW "
@@ -469,7 +499,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "drain",
         f"DRAIN {_VERSIONS}",
-        f"{_S} {_CARRIED} ALL FROM STABLE CANARY ROUTE SET",
+        f"{_S} {_CARRIED} ALL FROM STABLE CANARY ROUTE SET EJECT OFF",
         _drain,
         says="drain v1 of payment",
     ),

@@ -20,6 +20,7 @@ from intelligence.intents import (
     frames_traffic,
 )
 from intelligence.intents.clause import Surroundings
+from intelligence.intents.contradictions import refuse_contradictions
 from intelligence.intents.errors import (
     AmbiguousError,
     ContradictionError,
@@ -149,16 +150,21 @@ def _is_asked(sentence: str) -> bool:
         words = part.split()
         if not words or part.startswith(_POLITE):
             continue
-        if part.endswith("?") and (words[0] in _ASKING or _is_wondered(words)):
+        if part.endswith("?") and (words[0] in _ASKING or _is_wondered(words) or "or" in words):
             return True
         if _is_told(words):
             return True
     return False
 
 
+_COUNTED = frozenset(("replicas", "instances", "pods", "copies", "replica", "instance", "pod"))
+
+
 def _is_wondered(words: Sequence[str]) -> bool:
     """ "could payment be …?", and not "could you …?"; "would it be good …?", and not "would it be possible …?"."""
     if words[0] in ("can", "could"):
+        if "have" in words[2:4] and any(word.rstrip("?!.,") in _COUNTED for word in words[4:]):
+            return False  # "can checkout have 20 replicas?"
         return words[1:2] not in (["you"], ["we"], ["i"], ["u"], ["someone"], ["somebody"])
     if words[:3] == ["would", "it", "be"]:
         return words[3:4] not in (["possible"], ["ok"], ["okay"], ["great"], ["nice"], ["alright"], ["fine"])
@@ -169,6 +175,10 @@ def _is_told(words: Sequence[str]) -> bool:
     """ "they route …", "I routed …": somebody tells what is or was."""
     if words[0] in ("they", "he", "she", "someone", "somebody"):
         return not {"should", "must", "want", "wants", "need", "needs"} & set(words)
+    if words[0] == "do" and words[1:2] in (["we"], ["i"], ["they"]):
+        return words[2:3] != ["mind"]
+    if words[0] in ("does", "did", "has", "had"):
+        return True
     past = words[1:2] and words[1][-2:] == "ed" and words[1] not in ("need", "decided", "agreed", "planned", "wanted")
     return words[0] in ("i", "we") and bool(past)
 
@@ -201,6 +211,7 @@ def merged(intents: Sequence[Intent]) -> tuple[Intent, ...]:
             result[earlier] = _one_rollout(other, intent)
         else:
             raise ContradictionError(f"{other}, and {intent}: want one of them; nothing was changed")
+    refuse_contradictions(result)
     if len(result) > 1 and any(isinstance(intent, Undo | Restore) for intent in result):
         raise ContradictionError("going back, and something else at once: say one after the other; nothing was changed")
     return tuple(result)

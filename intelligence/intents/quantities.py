@@ -46,6 +46,22 @@ _RATE_WORDS = {
 _REQUEST_WORDS = frozenset(
     ["requests", "request", "calls", "call", "reqs", "req", "hits", "queries", "query", "times", "messages", "r"]
 )
+_COUNTED_WORDS = frozenset(
+    (
+        *(
+            "logins",
+            "lookups",
+            "searches",
+            "uploads",
+            "downloads",
+            "posts",
+            "invocations",
+            "transactions",
+            "operations",
+        ),
+        *("ops", "reads", "writes", "submissions", "purchases", "attempts", "page views", "views", "tries", "visits"),
+    )
+)
 _PER_WORDS = frozenset(("per", "/", "a", "an", "each", "every", "in", "within", "any", "one"))
 _REFUSED = frozenset(("failed", "refused", "denied", "rejected", "blocked"))
 _COUNTED = frozenset(("instance", "replica", "pod", "copy", "container", "node"))
@@ -192,8 +208,13 @@ class Quantities:
             return _RATE_WORDS[words[0]], 1
         skip = 0
         for word in words[:3]:
-            if word in _REQUEST_WORDS or (
-                word in ("http", "api", "incoming", "failed", "refused", "denied", "rejected", "blocked") and skip < 2
+            if (
+                word in _REQUEST_WORDS
+                or word in _COUNTED_WORDS
+                or (
+                    word in ("http", "api", "incoming", "failed", "refused", "denied", "rejected", "blocked")
+                    and skip < 2
+                )
             ):
                 skip += 1
             else:

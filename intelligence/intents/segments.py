@@ -14,11 +14,20 @@ from functools import lru_cache
 from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, Surroundings
-from intelligence.intents.context import concluded, is_heading, is_past, is_quoting, is_statement, wished
+from intelligence.intents.context import (
+    concluded,
+    is_event,
+    is_heading,
+    is_past,
+    is_quoting,
+    is_statement,
+    is_telling,
+    wished,
+)
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
-from intelligence.intents.frames import Frame
-from intelligence.intents.intents import Intent
+from intelligence.intents.frames import Frame, tells_how_it_is
+from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
 from intelligence.intents.understanding import Need
@@ -35,6 +44,7 @@ _ORDERS = mask(
 )
 _ENDING = mask("OFF NOT DENY")
 _OFF = mask("OFF DENY")
+_ON = mask("ON")
 _FILTERING = mask("FILTERING")
 _SWITCHING = mask("ON OFF NOT DENY")
 _VERBS = mask(
@@ -96,19 +106,48 @@ class Reader:
         outcome, lost = Outcome(), []
         sentences = _sentences(tokens)
         for sentence in sentences:
-            if len(sentences) > 1 and (_is_framing(sentence) or (sentence is sentences[0] and _is_preamble(sentence))):
+            if len(sentences) > 1 and (
+                (sentence is not sentences[-1] and self._only_frames(sentence))
+                or (sentence is sentences[0] and _is_preamble(sentence))
+            ):
                 self._frame(sentence)
                 continue
             self._within(sentence)
             part = self._sentence(sentence)
             if part is not None and part.needs:
                 part = self._with_shared(sentence) or part
-            if part is None:
+            if part is None and len(sentences) > 1 and self._is_aside(sentence):
+                outcome += Outcome(background=(words_of(sentence),))
+            elif part is None:
                 lost.append(words_of(sentence))
             else:
                 outcome += part
                 self._remember(part)
         return outcome, lost
+
+    def _only_frames(self, sentence: Sequence[Token]) -> bool:
+        """Whether it is a framing, and no order that is made of the same words ("allow checkout to call payment")."""
+        if not _is_framing(sentence):
+            return False
+        if _colon(sentence, len(sentence) - 1):
+            return True
+        self._within(sentence)
+        part = self._sentence(sentence)
+        return part is None or not part.intents
+
+    @staticmethod
+    def _is_aside(sentence: Sequence[Token]) -> bool:
+        """ "Big sale on Friday!", "The new build looks good.": a sentence that only says how things are. One that could
+        say how the others are meant ("this is an example") is none."""
+        said = {word for token in sentence for word in token.text.lower().split()}
+        first = next(iter(sentence)).text.lower()
+        atoms = [sentence[start:end] for start, end in _atoms(sentence)]
+        return (
+            not said & _UNREAL
+            and first not in _ABOUT_WHAT_IS_SAID
+            and len(atoms) <= 2
+            and all(is_event(atom) or (is_telling(atom) is not None and _is_background(atom)) for atom in atoms)
+        )
 
     def _within(self, sentence: Sequence[Token]) -> None:
         """ "… and enable mTLS": whether another service is named in the same sentence."""
@@ -246,12 +285,20 @@ class Reader:
             union |= token.mask
         clause = Clause(tuple(tokens), self.surroundings)
         relative = _is_relative(tokens)
+        if _is_on_and_off(tokens) or _approves(tokens):
+            return None
+        stays = any(token.text.lower() in ("stays", "remains") for token in tokens)
+        of_some = any(token.text.lower() in _SOME_USERS for token in tokens)
         verdict: Outcome | None = None
         weight = 0
         for frame in self.frames:
             if verdict is not None and frame.weight < weight:
                 break
             if not frame.covers(tokens, union):
+                continue
+            if stays and frame.name not in _LEAVING:
+                continue
+            if of_some and frame.name not in _OF_SOME_USERS:
                 continue
             if frame.name in _SWITCHES and any(
                 token.text.lower().split()[0] in _LESS for token in tokens if token.text
@@ -269,6 +316,8 @@ class Reader:
                 need = Need(error.what, error.question, error.choices)
                 made = Outcome(needs=(need,), used=tuple(tokens), segments=1)
             else:
+                if not all(isinstance(intent, Question) for intent in intents) and tells_how_it_is(tokens):
+                    continue
                 made = Outcome(intents=intents, used=tuple(tokens), segments=1)
             if verdict is None:
                 verdict, weight = made, frame.weight
@@ -283,6 +332,25 @@ class Reader:
         return verdict
 
 
+_LEAVING = frozenset(("split", "bare split", "route all", "put all", "alert", "advance"))
+"""The frames that have a place for what stays as it is, or above a bound."""
+_SOME_USERS_TEXT = (
+    "beta users,beta user,beta testers,beta tester,beta customers,beta group,internal users,employees,staff,"
+    "premium users,premium customers,vip users,"
+    "internal testers,testers,tester,early adopters,paying customers,subscribers,subscriber"
+)
+_SOME_USERS = frozenset(_SOME_USERS_TEXT.split(","))
+"""A part of all callers: only a frame that can tell them apart may take such a word."""
+_OF_SOME_USERS = frozenset(("match", "kpi"))
+_UNREAL_TEXT = (
+    "example examples hypothetical hypothetically draft quote quoted joke joking kidding dry proposal idea suggestion "
+    "wrong mistake mistaken imagine suppose assume pretend later maybe perhaps ignore forget wait cancelled canceled "
+    "already done reminder plan plans planned proposed proposes story fiction poem prompt said says wrote disregard "
+    "nonsense hold hypothesis theory theoretical sample rumor rumour question asking wondering undecided unsure "
+    "sentence text message command instruction instructions order test"
+)
+_UNREAL = frozenset(_UNREAL_TEXT.split())
+_ABOUT_WHAT_IS_SAID = frozenset(("this", "that", "it", "it's", "that's", "these", "those", "such"))
 _SWITCHES = frozenset(("mtls", "login", "no anonymous", "audit", "threats", "compression", "suspicious"))
 _LESS_TEXT = (
     "cut reduce decrease lower lessen loosen weaken ease pull take move migrate shift flip clear close shrink limit "
@@ -291,6 +359,16 @@ _LESS_TEXT = (
 _LESS = frozenset(_LESS_TEXT.split())
 """Verbs that no switch is turned on by: with one of them, it is not plain that it is to be on."""
 _MEANT_RELATIVELY = ("fault", "restore")
+
+
+_STARTS = frozenset(("enable", "turn on", "activate", "switch on", "start", "on"))
+_ENDS = frozenset(("disable", "turn off", "deactivate", "switch off", "off"))
+
+
+def _is_on_and_off(tokens: Sequence[Token]) -> bool:
+    """ "Turn it on and off": two orders, that cannot be one."""
+    on = any(token.text.lower() in _STARTS and token.mask & _ON for token in tokens)
+    return on and any(token.text.lower() in _ENDS for token in tokens)
 
 
 def _is_relative(tokens: Sequence[Token]) -> bool:
@@ -391,8 +469,20 @@ def _colon(tokens: Sequence[Token], place: int) -> bool:
 
 def _is_background(tokens: Sequence[Token], *, heading: bool = False) -> bool:
     """A statement without an order, a reason, a greeting, or, before a colon, a heading."""
-    if any(token.mask & _GUARDS for token in tokens) or (heading and is_quoting(tokens)):
+    said = [word for token in tokens if token.kind != "mark" for word in token.text.lower().split()]
+    if any(word in _OPPOSING for word in said) or _stays(said):
         return False
+    if _approves(tokens) and not _JUDGED & set(said):
+        return False
+    if is_event(tokens):
+        return True
+    telling = is_telling(tokens)
+    if any(token.mask & _GUARDS for token in (tokens if telling is None else telling)) or (
+        heading and is_quoting(tokens)
+    ):
+        return False
+    if telling is not None:
+        return True
     words = [word for token in tokens for word in token.text.lower().split()]
     if not words or any(word in _ADDRESSED for word in words):
         return False
@@ -425,6 +515,40 @@ def _is_background(tokens: Sequence[Token], *, heading: bool = False) -> bool:
     )
 
 
+_OPPOSING_TEXT = (
+    "against opposed opposes opposing object objects objected disagree disagrees veto vetoed vetoes forbade forbids "
+    "unhappy hates dislikes cancelled canceled postponed approval approve approves approved permission wait "
+    "unsure undecided refuses refused pending hesitant worried doubts doubt disapproves reject rejects "
+    "exempt exempted untouched welcome "
+    "exemption exemptions exception exceptions excepted excluded excludes excluding spared unaffected "
+    "enough twice once discuss talk talks think decide decides review reviews gone free open access allowed permitted "
+    "otherwise alone separate separately different differently instead first more less fewer "
+    "unlimited unrestricted privileged trusted bypass bypasses skip skips special"
+)
+_OPPOSING = frozenset(_OPPOSING_TEXT.split())
+"""Words of a statement that may mean that the order beside it is not to be carried out."""
+
+_STAYING = frozenset(("keep", "keeps", "stay", "stays", "remain", "remains", "retain", "retains"))
+
+
+def _stays(said: Sequence[str]) -> bool:
+    """ "The embassy keeps its access", and not "the queue keeps growing"."""
+    return any(one in _STAYING and not two.endswith("ing") for one, two in pairwise([*said, ""]))
+
+
+_JUDGED = frozenset(
+    ("build", "canary", "release", "test", "tests", "version", "numbers", "metrics", "everything", "v2")
+)
+_APPROVED = frozenset(("ok", "okay", "fine", "good", "alright", "welcome", "exempt", "excluded"))
+_ASKED = frozenset(("which", "what", "who", "how", "is", "are", "if", "see", "show", "whether", "check", "tell"))
+
+
+def _approves(tokens: Sequence[Token]) -> bool:
+    """ "… Hong Kong is ok": what is left as it is, which no frame has a place for."""
+    said = [word for token in tokens if token.kind != "mark" for word in token.text.lower().split()]
+    return not _ASKED & set(said[:2]) and any(one in ("is", "are") and two in _APPROVED for one, two in pairwise(said))
+
+
 _SAID_TO_US = (
     "you your yourself ignore forget instructions instruction pretend imagine act override system admin "
     "root sudo prompt"
@@ -454,11 +578,16 @@ def _without_reason(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] 
     """An instruction and the reason that follows it, or that it follows."""
     for place in range(1, len(tokens)):
         words = [word for token in tokens[place : place + 4] for word in token.text.lower().split()]
-        if words and _opening(words) is not None:
+        after_mark = tokens[place - 1].kind == "mark" and words[:1] and words[0] in _PARTICIPLES
+        if words and (after_mark or _opening(words) is not None):
             reason = list(tokens[place:])
             if not any(token.mask & _GUARDS for token in reason):
                 return list(tokens[:place]), reason
     return None
+
+
+_PARTICIPLES = frozenset(("testing", "debugging", "preparing", "investigating", "troubleshooting", "hoping", "trying"))
+"""What begins a reason after a comma: "…, testing my error page"."""
 
 
 def services_of(tokens: Sequence[Token]) -> list[Token]:

@@ -44,6 +44,7 @@ _LIKE_VERSION = re.compile(r"v\d[\w.]*")
 _HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _FILE = re.compile(r"[\w./-]+\.(?:txt|csv|list|json|netset|ipset|ya?ml)")
 _QUANTILE = re.compile(r"p(\d{2})(?:\.?(\d+))?")
+_TIMES = re.compile(r"x(\d{1,3})|(\d{1,3})x")  # "x3"
 _TIMES_OF_DAY = {"noon": "12:00", "midnight": "00:00", "midday": "12:00"}
 _ROLE_NEW = frozenset(["new", "newest", "latest", "newer"])
 _ROLE_OLD = frozenset(["old", "oldest", "previous", "older"])
@@ -65,7 +66,7 @@ class Reading:
 def tokens(sentence: str, reading: Reading) -> list[Token]:
     """The tokens of `sentence`, in order, lists joined."""
     text = normal(sentence)
-    return joined(_closed(_changed(_rated(_Tokeniser(text, reading).run()))))
+    return joined(_pointing(_closed(_changed(_rated(_Tokeniser(text, reading).run())))))
 
 
 class _Tokeniser(Quantities):
@@ -160,7 +161,8 @@ class _Tokeniser(Quantities):
             end = place + entry.length - 1
             name = self._name(end)
             compared = self._words[end] == "more" and self._words[end + 1 : end + 2] == ["than"]
-            if not compared and (name is None or name[0] < 2):  # words
+            bounded = self._words[end] == "at" and self._words[end + 1 : end + 2] in (["most"], ["least"])
+            if not bounded and not compared and (name is None or name[0] < 2):  # words
                 break
             entry = self._reading.lexicon.find(self._words[:end], place)
         return entry
@@ -270,6 +272,8 @@ class _Tokeniser(Quantities):
             )
         ):
             return 1, token_of(METHOD, piece, names=(_METHOD_PLURALS.get(piece.text.upper(), piece.text.upper()),))
+        if times := _TIMES.fullmatch(piece.word):
+            return 1, token_of(NUMBER, piece, numbers=(Decimal(times[1] or times[2]),))
         if quantile := _QUANTILE.fullmatch(piece.word):
             value = Decimal(f"0.{quantile[1]}{quantile[2] or ''}")
             return 1, Token("word", piece.text, piece.start, bit("LATENCY") | bit("quantile"), numbers=(value,))
@@ -433,6 +437,63 @@ def _rated(found: Sequence[Token]) -> list[Token]:
     return result
 
 
+_DAYS_TEXT = (
+    "monday tuesday wednesday thursday friday saturday sunday tomorrow tonight weekend week month starts begins soon"
+)
+_DAYS = frozenset(_DAYS_TEXT.split())
+_CALLING = mask("CALL")
+_POINTING = frozenset(("this", "that", "these", "those"))
+_RELATIVE = frozenset(("which", "that", "who"))
+_DESCRIBED = mask("TRAFFIC INSTANCE USER IPS VERSIONNOUN ROUTENOUN service")
+_CLOSING = frozenset(
+    ("on", "in", "to", "from", "for", "at", "with", "of", "by", "and", "or", "but", "any more", "please")
+)
+
+
+def _pointing(found: Sequence[Token]) -> list[Token]:
+    """ "cart must not call that": a word that points at something, and stands for it, is an "it"; before its noun it
+    says nothing, as "which" does between a noun and what is said of it. "Audit logging on": a last "on" turns on."""
+    result = list(found)
+    spoken = [token for token in found if token.kind != "mark"]
+    if spoken and spoken[-1].text.lower() == "then" and any(token.text.lower() in _DAYS for token in spoken):
+        result[found.index(spoken[-1])] = replace(spoken[-1], mask=bit("IF"), silent=False)
+    for place, token in enumerate(found):
+        word = token.text.lower()
+        before = found[place - 1] if place else None
+        after = found[place + 1] if place + 1 < len(found) else None
+        if (
+            word in _POINTING
+            and token.silent
+            and (
+                after is None
+                or (after.kind == "mark" and after.text != ":")
+                or after.text.lower() in _CLOSING
+                or (after.mask & _CALLING and found[place + 2 : place + 3] and found[place + 2].kind == SERVICE)
+            )
+        ):
+            result[place] = replace(token, mask=token.mask | bit("IT"), silent=False)
+        elif (
+            word in _RELATIVE
+            and before is not None
+            and before.mask & _DESCRIBED
+            and after is not None
+            and after.kind != "mark"
+            and not any(t.text.lower() in _INTERROGATIVE for t in found[:place])
+        ):
+            result[place] = replace(token, mask=0, silent=True)
+        elif (
+            word == "on"
+            and before is not None
+            and before.kind == "word"
+            and not before.silent
+            and all(later.kind == "mark" or (later.silent and not later.mask) for later in found[place + 1 : place + 3])
+            and (after is None or after.kind == "mark" or place + 2 >= len(found) or found[place + 2].kind == "mark")
+        ):
+            result[place] = replace(token, mask=token.mask | bit("ON"))
+    return result
+
+
+_INTERROGATIVE = frozenset(("which", "who", "what", "how", "why", "show", "list", "where", "tell"))
 _CHANGING = (AMOUNT, DURATION, RATE)
 _STEPWISE = mask("STEPWISE EVERYTIME")
 
@@ -463,6 +524,17 @@ def _closed(found: list[Token]) -> list[Token]:
     return found
 
 
+def _repeats(found: Sequence[Token], place: int, later: int) -> bool:
+    """ "for cart and for orders"."""
+    said = found[later].text.lower()
+    return (
+        found[place].kind == SERVICE
+        and said in ("for", "on", "of")
+        and found[place - 1 : place][0:1] != []
+        and (found[place - 1].text.lower() == said)
+    )
+
+
 def joined(found: Sequence[Token]) -> list[Token]:
     """Tokens of one kind that only commas and "and" part become one: "payment, cart and checkout"."""
     result: list[Token] = []
@@ -476,9 +548,13 @@ def joined(found: Sequence[Token]) -> list[Token]:
                 later = end
                 while (
                     later < len(found)
-                    and later - end < 2
+                    and later - end < 3
                     and found[later].text.lower() not in (_PARTING if shutting or token.kind != SERVICE else _CHOOSING)
-                    and (found[later].has(_CONNECTORS) or found[later].text.lower() == "the")
+                    and (
+                        (found[later].has(_CONNECTORS) and later - end < 2)
+                        or found[later].text.lower() == "the"
+                        or (later > end and _repeats(found, place, later))
+                    )
                 ):
                     later += 1
                 if (

@@ -19,7 +19,18 @@ def results(part: str) -> list[Result]:
 
 
 @pytest.mark.parametrize(
-    "part", ["development", "development_2", "probe", "adversarial", "strangers", "frozen", "languages"]
+    "part",
+    [
+        "development",
+        "development_2",
+        "probe",
+        "adversarial",
+        "strangers",
+        "strangers_2",
+        "wordings",
+        "frozen",
+        "languages",
+    ],
 )
 def test_no_sentence_makes_a_wrong_plan(part: str) -> None:
     assert [(r.sentence.text, r.got) for r in results(part) if r.wrong] == []
@@ -35,7 +46,16 @@ def test_nine_in_ten_of_the_frozen_sentences_are_met() -> None:
 def test_there_are_as_many_sentences_as_were_asked_for() -> None:
     every = [
         s
-        for part in ("development", "development_2", "probe", "adversarial", "strangers", "frozen")
+        for part in (
+            "development",
+            "development_2",
+            "probe",
+            "adversarial",
+            "strangers",
+            "strangers_2",
+            "wordings",
+            "frozen",
+        )
         for s in sentences(part)
     ]
     assert len(every) >= 400
