@@ -278,12 +278,24 @@ def _route_to(c: Clause) -> list[Intent]:
         i
         for i, token in enumerate(c.tokens)
         if token.kind == "word"
-        and (token.mask & _TO or token.text.lower() in _TAKEN_BY or (pointing and token.text.lower() == "at"))
+        and (
+            token.mask & _TO
+            or token.text.lower() in _TAKEN_BY | _THERE
+            or (pointing and token.text.lower() == "at")
+        )
     ]
     first, second = names
-    if any(first < i < second for i in to):
+    earlier, between = [i for i in to if i < first], [i for i in to if first < i < second]
+    if earlier and between:  # "what comes to X, forward to Y", "forward to Y what comes to X"
+        first_described, second_described = _is_described(c, 0, first), _is_described(c, first, second)
+        if first_described == second_described:
+            raise MisfitError
+        source, destination = (first, second) if first_described else (second, first)
+    elif between:
+        if _is_described(c, first, second):
+            raise MisfitError
         source, destination = first, second
-    elif any(i < first for i in to) and c.has("OF FROM"):  # to X the traffic of Y
+    elif earlier and c.has("OF FROM") and not _is_described(c, 0, first):  # to X the traffic of Y
         source, destination = second, first
     else:
         raise MisfitError
@@ -293,6 +305,15 @@ def _route_to(c: Clause) -> list[Intent]:
     [destination_key] = c.resolved(c.tokens[destination])
     [source_key] = c.resolved(c.tokens[source])
     return [RouteTo(source_key, destination_key)]
+
+
+_THERE = frozenset(("it to", "them to", "those to", "these to"))
+_DESCRIBING = frozenset(("which", "that", "what", "whatever", "everything", "anything", "coming", "arriving", "who"))
+
+
+def _is_described(c: Clause, start: int, name: int) -> bool:
+    """Whether the way to the name there is how requests are told from others ("which come to X"), and no order."""
+    return any(word in _DESCRIBING for token in c.tokens[start:name] for word in token.text.lower().split())
 
 
 def _bare_route_to(c: Clause) -> list[Intent]:

@@ -27,6 +27,7 @@ from intelligence.intents.context import (
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame, tells_how_it_is
+from intelligence.intents.framing import peeled
 from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
@@ -60,6 +61,8 @@ _FRAMING = mask(
 _OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
 _GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
 _MOST_ATOMS = 30
+_MOST_PEELED = 2
+_IT = mask("IT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,8 @@ class Reader:
             part = self._sentence(sentence)
             if part is not None and part.needs:
                 part = self._with_shared(sentence) or part
+            if part is None or part.needs:
+                part = self._peeled(sentence) or part
             if part is None and len(sentences) > 1 and self._is_aside(sentence):
                 outcome += Outcome(background=(words_of(sentence),))
             elif part is None:
@@ -181,6 +186,26 @@ class Reader:
         found = self._sentence(sentence)
         self.surroundings = before
         return found if found is not None and not found.needs else None
+
+    def _peeled(self, sentence: Sequence[Token], depth: int = 0) -> Outcome | None:
+        """What is left of it without the clauses that only say why or by whose word, and all of which is an order."""
+        for kept, passed, first in peeled(sentence):
+            before = self.surroundings
+            named = {name for token in services_of(passed) for name in token.names}
+            if any(token.mask & _IT for token in kept) and first and len(named) > 1:
+                continue  # which of them "it" is, is not plain
+            if first and len(named) == 1 and before.service is not None:
+                self.surroundings = replace(before, referent=before.service)
+            self._head, self._verbs = [], []
+            try:
+                found = self._sentence(kept)
+                if (found is None or found.needs) and depth < _MOST_PEELED:
+                    found = self._peeled(kept, depth + 1)
+            finally:
+                self.surroundings = before
+            if found is not None and not found.needs:
+                return replace(found, background=(words_of(passed), *found.background))
+        return None
 
     def _frame(self, sentence: Sequence[Token]) -> None:
         """ "For payment:": what follows is about that, where it names nothing else."""

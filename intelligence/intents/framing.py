@@ -1,0 +1,306 @@
+"""The clauses around an order that say why, for whom or by whose word it is given, and what is left without them.
+
+"The rebuild takes so much CPU, which is why …", "Since the peak is over, …", "…, because only v2 implements them", "I was
+asked to …". Such a clause is passed over, and named in the answer, only if it holds nothing that could change the order:
+no condition, exception, modal, nor a name, time or number that the order might want.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from intelligence.intents.lexicon import mask
+from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, VERSION, Token
+
+_CONCLUSIONS = tuple(
+    tuple(text.split())
+    for text in (
+        "and that is why,and that's why,and this is why,which is why,that is why,that's why,this is why,"
+        "which means that,which means,for which reason,for which,therefore,hence,thus,consequently,and so,so please,so"
+    ).split(",")
+)
+_STATED_SUBJECTS_TEXT = (
+    "i we they he she it there this that these those the our my their its a an some somebody someone everything "
+    "everybody nothing all most users customers people management marketing finance"
+)
+_STATED_SUBJECTS = frozenset(_STATED_SUBJECTS_TEXT.split())
+_NO_SUBJECTS_TEXT = (
+    "when whenever once while after before during in on at from with by as for to if what which who how why where until "
+    "till unless upon without within over under then next later tomorrow tonight today yesterday not no never don't do "
+    "does did is are was were can could will would may might"
+)
+_NO_SUBJECTS = frozenset(_NO_SUBJECTS_TEXT.split())
+_FINITE = re.compile(
+    r"(?:is|are|was|were|am|has|have|had|do|does|did|don't|doesn't|didn't|isn't|aren't|wasn't|hasn't|haven't|will|won't"
+    r"|can|can't|cannot|could|went|came|got|gave|took|made|saw|said|told|began|broke|ran|fell|lost|found|thought|read"
+    r"|need|want|think|keep|look|expect|hope|like|\w+'(?:s|re|ve|m|ll|d)|\w{2,}ed|\w{2,}[^su\W]s|\w{2,}es)"
+)
+_ALWAYS_BARRED_TEXT = (
+    "unless except excepting excluding until till provided instead rather whether should must shall please let lets "
+    "ought you your yourself ignore forget pretend imagine suppose assume hypothetically example joke joking kidding "
+    "maybe perhaps if nobody against opposed opposes objects disagrees veto vetoed wait pending approval approve "
+    "exempt exempted exception exceptions alone untouched unaffected stays remain remains leave"
+)
+_ALWAYS_BARRED = frozenset(_ALWAYS_BARRED_TEXT.split())
+"""Words of a clause that may mean that the order is to be another, or none."""
+_NAMED = mask("country address method path url host moment header file refusals rate ratio")
+_COUNTED = mask("amount number duration")
+_ONLY = mask("ONLY NOBODYBUT")
+_NEGATED = mask("NOT")
+_COMMA = mask("COMMA DASH")
+
+_REASONS = frozenset(("because", "since", "as", "given", "considering", "seeing"))
+_NOT_AS = frozenset(("of", "soon", "long", "if", "well", "far", "for", "a", "an", "many", "much"))
+_OPENERS = re.compile(
+    r"(?:because|since(?! (?:yesterday|today|\d))|given(?: that)?|considering|seeing that|now that|in order to|so that"
+    r"|due to|owing to|thanks to|in response to|in view of|in light of|on behalf of|according to|following (?:the|our|my)"
+    r"|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described|noted|stated"
+    r"|written|usual|you know|part of|everybody knows|everyone knows|we|i|they|it|he|she|there|the|our|my|this|that"
+    r"|some|most|all|many people)"
+    r"|after (?:reviewing|comparing|looking|talking|discussing|reading|checking|thinking|considering|seeing|careful|long"
+    r"|much|a long|some|what happened|last night's|yesterday's|the incident|the outage|today's)"
+    r"|before (?:i|we) (?:go|leave|forget|finish|log off|sign off|head|hand over|close)"
+    r"|from (?:a|an|the|our|my) [\w -]{1,40}?(?:point of view|perspective|standpoint)"
+    r"|(?:coming|looking|having|being|speaking|judging|thinking|hoping|preparing|worried|concerned|based on)(?= )"
+    r"|with (?:the|our|a|all the) [\w -]{1,40}? (?:coming|approaching|around|over|ahead|starting|growing|rising|running)"
+    r"|to (?=[a-z]))"
+)
+_FOR = re.compile(
+    r"for (?:the |our |my |a |an |this |that |their )?(?:[\w'-]+ ){0,3}?(?:documentation|docs|review|audit|test|tests|demo"
+    r"|experiment|launch|reports?|board|records?|phase|meeting|safety|presentation|onboarding|compliance|reasons|campaign"
+    r"|workshop|training|investigation|analysis|debugging|postmortem|post-mortem|migration|release|rollout|sale)"
+    r"(?: (?:of|with|at|in) (?:the |our |my |a )?(?:[\w'-]+ ?){1,3})?"
+)
+_TIMES = re.compile(r"\b(?:tonight|tomorrow|weekend|weekends|night|week|month|hour|hours|day|days|morning|evening|monday"
+                    r"|tuesday|wednesday|thursday|friday|saturday|sunday|midnight|noon|later|soon|then)\b")
+_FRAMES = tuple(
+    re.compile(text)
+    for text in (
+        r"(?:i|we) (?:was|were|am|are|have been|had been|got|have) (?:told|asked|instructed|requested|ordered|reminded"
+        r"|required|advised|tasked|supposed|convinced|sure|certain)(?: with)?(?: that| to)?(?: (?:i|we) (?:need|have) to)?",
+        r"(?:i've|we've) been (?:told|asked|instructed|requested|tasked|advised)(?: that| to)?",
+        r"(?:my|our|the|this) (?:[\w-]+ ){0,2}(?:task|ticket|job|assignment|policy|contract|standard|guideline|guidelines"
+        r"|runbook|requirement|requirements|sla|slo|plan|checklist|regulation|regulations|law|test|audit|audits|review"
+        r"|team|chief|boss|manager|management|security|architect|architects|postmortem|retrospective|report|findings)"
+        r"(?: team| department)? (?:says?|states?|requires?|demands?|mandates?|stipulates?|specifies|prescribes|asks?|wants?"
+        r"|wishes|insists?|decided|has decided|agreed|has agreed|concluded|has shown|showed|shows|has revealed|revealed"
+        r"|found|confirmed|is|recommends?)(?: us| me)? (?:that|to)",
+        r"what (?:i|we|the team|they) (?:agreed on|agreed|decided|need|want|would like|have to do|must do|are asked"
+        r"|planned|need now|want now|need most)(?: for [\w' -]{1,40})? is(?: that| to)?",
+        r"it (?:has been|was|is|is being|will be) (?:decided|agreed|requested|wished|planned|required|mandated|demanded"
+        r"|desired|recommended|mandatory|essential|crucial|vital|imperative|best)(?: (?:by|from|with|in) [\w' -]{1,40}?)?"
+        r" (?:that|to)",
+        r"(?:it|that|this) (?:would|'d) (?:be|really be) (?:good|great|nice|helpful|best|wonderful|better|fantastic|perfect"
+        r"|ideal|useful|lovely|awesome|super|cool|very \w+|really \w+|a good idea|of help)(?: for \w+)? (?:if|to have)",
+        r"(?:i|we) (?:would|'d) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased|obliged"
+        r"|relieved|better|safer)(?: if| to have)",
+        r"(?:i'd|we'd) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased|better|safer)"
+        r"(?: if| to have)",
+        r"(?:i|we) (?:would |'d )?(?:rather|prefer|like|love|appreciate|request|wish|suggest|propose|ask|hereby approve"
+        r"|approve|insist|expect|hope)(?: it)?(?: that| if| for)",
+        r"(?:i'd|we'd) (?:rather|prefer|like|love|appreciate)(?: it)?(?: that| if| for)",
+        r"(?:i|we) (?:have|need|want) (?:you )?to (?:make sure|ensure|see to it)(?: that)?",
+        r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?(?:is|was)"
+        r"(?: that| to)?",
+        r"please (?:do|arrange|make|apply|handle|execute|carry out) (?:these|the following|those|the next)?"
+        r"(?: two| three| four| five| few| couple of)?(?: things| changes| steps| tasks)(?: (?:for|on) (?:our|my|the|this)"
+        r" (?!service)[\w-]+)?",
+        r"(?:i|we) (?:want|need|would like) (?:two|three|four|five|several|a few) (?:things|changes)",
+    )
+)
+_ASIDE = re.compile(r"(?:according to|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|you know"
+                    r"|i said|we said|usual)|i think|i believe|i guess|by the way|as far as i know|if i remember)\b")
+_TAILS = re.compile(
+    r"(?:because|since|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
+    r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
+)
+_TAIL_CLAUSE = re.compile(r"(?:which|who) (?:is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
+                          r"|helps?|means|looks?|seems?|\w+s)\b")
+_STARTERS = frozenset(("please", "could you", "can you", "could we", "can we", "kindly", "would you", "let's", "lets"))
+_WANTS = frozenset(("needs", "need", "want", "wants", "gets", "get", "receives", "has to", "have to", "needs to"))
+_CONFIRMING = re.compile(
+    r"(?:(?:so|and|can|could|would|will|you|we|please|kindly|go ahead and|just|now) )*(?:set|do|make|arrange|implement"
+    r"|configure|apply|change|enforce|put) (?:that|this|it|so|them|to this|to that)(?: up| in place| happen| so| accordingly"
+    r"| please| for me| for us| now)*"
+)
+
+
+def peeled(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """What may be left of a sentence without one such clause, with the clause, and whether it came first."""
+    starts = [i for i, token in enumerate(tokens) if token.kind != "mark"]
+    if len(starts) < 3:
+        return
+    yield from _concluded(tokens)
+    yield from _framed(tokens)
+    yield from _opened(tokens)
+    yield from _tailed(tokens)
+    yield from _parenthesised(tokens)
+
+
+def _text(tokens: Sequence[Token]) -> str:
+    return " ".join(token.text.lower() for token in tokens if token.kind != "mark")
+
+
+def _words(tokens: Sequence[Token]) -> list[str]:
+    return _text(tokens).split()
+
+
+def _concluded(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """ "X, so Y", "X; which is why Y", and in speech without marks, "X please Y"."""
+    for place in range(2, len(tokens) - 1):
+        if tokens[place].kind == "mark":
+            continue
+        following = _words(tokens[place : place + 4])
+        said = tokens[:place]
+        for conclusion in _CONCLUSIONS:
+            if tuple(following[: len(conclusion)]) != conclusion or following[: len(conclusion) + 1][-1:] == ["that"]:
+                continue
+            end = _after(tokens, place, len(conclusion))
+            kept = list(tokens[end:])
+            if _CONFIRMING.fullmatch(_text(kept)) and not any(t.mask & _NEGATED for t in said):
+                confirmed = _told(said)
+                if confirmed is not None:
+                    yield confirmed, [*tokens[: len(said) - len(confirmed)], *tokens[place:]], True
+            elif _may_be_said(said):
+                yield kept, list(tokens[:end]), True
+            break
+        if tokens[place].text.lower() in _STARTERS and _may_be_said(said):
+            yield list(tokens[place:]), list(said), True
+
+
+def _told(said: Sequence[Token]) -> list[Token] | None:
+    """ "My mentor told me that X": X, where what follows asks for it."""
+    for place in range(1, min(len(said), 8)):
+        if said[place - 1].text.lower() in ("that", "told me", "says", "said") and any(
+            word in ("told", "says", "said", "suggested", "recommended", "recommends", "wrote", "thinks", "asked")
+            for word in _words(said[:place])
+        ):
+            return [token for token in said[place:] if token is not said[-1] or token.kind != "mark"]
+    return None
+
+
+def _after(tokens: Sequence[Token], place: int, count: int) -> int:
+    """The place behind `count` words from `place` on."""
+    while count > 0 and place < len(tokens):
+        if tokens[place].kind != "mark":
+            count -= len(tokens[place].text.split())
+        place += 1
+    return place
+
+
+def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """ "Since X, Y"."""
+    text = _text(tokens)
+    by_for = _FOR.match(text)
+    if not _OPENERS.match(text) and not by_for:
+        return
+    purpose = text.startswith(("to ", "for "))
+    if purpose and len(tokens) > 1 and tokens[1].kind not in ("word", UNKNOWN):
+        return
+    for place in range(1, len(tokens) - 1):
+        if tokens[place].text in (",", ":", "-", "，"):
+            said = tokens[:place]
+            if by_for and not _FOR.fullmatch(_text(said)):
+                continue
+            if by_for and _TIMES.search(_text(said)):
+                continue
+            if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
+                yield list(tokens[place + 1 :]), list(tokens[:place]), True
+        elif tokens[place].text.lower() in _STARTERS and (not by_for or _FOR.fullmatch(_text(tokens[:place]))):
+            if _may_be_passed(tokens[:place], counted=False):
+                yield list(tokens[place:]), list(tokens[:place]), True
+
+
+def _framed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """ "I was asked to Y"."""
+    text = _text(tokens)
+    for frame in _FRAMES:
+        found = frame.match(text)
+        if found is None or not (found.end() == len(text) or text[found.end()] == " "):
+            continue
+        end = _after(tokens, 0, len(found.group().split()))
+        if _words(tokens[:end]) != found.group().split() or end >= len(tokens):
+            continue
+        if any(t.kind in (SERVICE, VERSION, BACKEND, STRANGER) or t.mask & (_COUNTED | _NAMED) for t in tokens[:end]):
+            if not re.search(r"\b(?:two|three|four|five)\b", found.group()):
+                continue
+        yield list(tokens[end:]), list(tokens[:end]), True
+
+
+def _tailed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """ "Y, because X", "Y, which has never seen real load"."""
+    for place in range(2, len(tokens) - 1):
+        if tokens[place].kind == "mark":
+            continue
+        tail = tokens[place:]
+        text = _text(tail)
+        comma = bool(tokens[place - 1].mask & _COMMA)
+        if _TAILS.match(text):
+            purpose = text.startswith(("so that", "in order"))
+            if not _may_be_passed(tail, counted=False, only=not purpose) or (purpose and _holds_names(tail)):
+                continue
+            if text.startswith(("otherwise", "or else")) and not _has_subject(tail[1:]):
+                continue
+        elif comma and _TAIL_CLAUSE.match(text):
+            negated = any(t.mask & _NEGATED for t in tail if t.text.lower() != "never")
+            if negated or not _may_be_passed(tail, counted=False, only=False) or _holds_names(tail):
+                continue
+        else:
+            continue
+        kept = list(tokens[:place])
+        while kept and kept[-1].kind == "mark":
+            kept.pop()
+        yield kept, list(tail), False
+
+
+def _parenthesised(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
+    """ "What we need, according to the channel, is …"."""
+    commas = [i for i, token in enumerate(tokens) if token.text in (",", "(", ")", "，")]
+    for first, second in zip(commas, commas[1:], strict=False):
+        inner = tokens[first + 1 : second]
+        if inner and _ASIDE.match(_text(inner)) and _may_be_passed(inner, counted=False) and not _holds_names(inner):
+            yield [*tokens[:first], *tokens[second + 1 :]], list(inner), True
+
+
+def _holds_names(said: Sequence[Token]) -> bool:
+    return any(token.kind in (SERVICE, STRANGER, BACKEND) for token in said)
+
+
+def _has_subject(said: Sequence[Token]) -> bool:
+    spoken = [token for token in said if token.kind != "mark"]
+    if not spoken:
+        return False
+    first = spoken[0]
+    word = first.text.lower().split()[0]
+    if word in _NO_SUBJECTS:
+        return False
+    return (
+        word in _STATED_SUBJECTS
+        or word.endswith(("'s", "'re", "'ve", "'m"))
+        or first.kind in (SERVICE, VERSION, BACKEND, UNKNOWN)
+        or (len(spoken) > 1 and spoken[1].text.lower() in ("is", "are", "was", "were", "has", "have", "had"))
+    )
+
+
+def _may_be_said(said: Sequence[Token]) -> bool:
+    """Whether it is a statement from which an order may follow."""
+    words = _words(said)
+    if len(words) < 3 or not any(_FINITE.fullmatch(word) for word in words[1:]) and "'" not in words[0]:
+        return False
+    if not _has_subject(said) or words[0] in ("do", "don't", "never", "no", "not"):
+        return False
+    if any(token.kind in (VERSION, BACKEND) for token in said) and any(token.mask & _COUNTED for token in said):
+        return False
+    if any(token.mask & _COUNTED and token.text.lower() != "one" for token in said) and _WANTS & set(words):
+        return False
+    return _may_be_passed(said, counted=True)
+
+
+def _may_be_passed(said: Sequence[Token], *, counted: bool, only: bool = True) -> bool:
+    words = set(_words(said))
+    if words & _ALWAYS_BARRED or any(token.mask & _NAMED and token.kind != "word" for token in said):
+        return False
+    if not counted and any(token.kind in ("amount", "number", "duration") and token.text.lower() != "one" for token in said):
+        return False
+    return only or not any(token.mask & _ONLY and token.text.lower() in ("only", "just", "solely") for token in said)
