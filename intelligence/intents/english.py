@@ -217,6 +217,8 @@ CONCEPTS: dict[str, str] = {
         "with a valid login, who are logged in, who have logged in, authorised users, authorized users, authentic"
     ),
     "LOGIN": (
+        "be logged in before they can, log in before they can, sign in before they can, authenticate before they can, "
+        "be authenticated before they can, be logged in before you can, log in before, authenticate before, "
         "authentication, login, log in, sign in, jwt, jwts, jwt token, jwt tokens, token, tokens, bearer token, "
         "bearer tokens, jwt authentication, jwt validation, log-in, authenticate, jwt auth, auth, sign-in, "
         "json web token, json web tokens, access token, access tokens, token check, be logged in, a login, "
@@ -358,6 +360,9 @@ CONCEPTS: dict[str, str] = {
         "error budget burn, request errors, failure, percentage of errors, error"
     ),
     "LATENCY": (
+        "ninety ninth percentile, ninety-ninth percentile, ninety fifth percentile, ninety-fifth percentile, "
+        "ninetieth percentile, p ninety nine, p ninety five, p ninety, p fifty, "
+        "ninety ninth percentile latency, ninety fifth percentile latency, "
         "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, p95, p90, "
         "p50, median latency, request duration, p99 latency, p95 latency, p99 response time, 99th percentile, "
         "95th percentile, p99.9, p999, response latency, 90th percentile, median, slow responses, percentile, "
@@ -684,6 +689,7 @@ CONCEPTS: dict[str, str] = {
         "secondly, thirdly, third, besides, furthermore, moreover, additionally, in addition, on top of that, on top"
     ),
     "NOT": (
+        "hold off, hold off on, hold back on, refrain from, refrain, "
         "not, no, never, without, don't, dont, doesn't, do not, cannot, can't, cant, won't, shouldn't, mustn't, "
         "must not, should not, may not, isn't, aren't, does not, didn't, nor, neither, stop, none, nothing, nobody, "
         "no one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError
@@ -189,7 +190,7 @@ def _rate_limit(c: Clause) -> list[Intent]:
     if rate is None or rate.duration is None or (is_stated(c) and not allowed):
         raise MisfitError
     key = LimitKey.EVERYONE
-    if c.has("PERUSER"):
+    if c.has("PERUSER") or _of_each_user(c):
         key = LimitKey.USER
     if c.has("PERADDRESS"):
         if key is LimitKey.USER:
@@ -199,6 +200,14 @@ def _rate_limit(c: Clause) -> list[Intent]:
         raise MisfitError
     unsaid = key is not LimitKey.EVERYONE or c.has("EXTERNAL")
     return [RateLimit(target, whole(rate), rate.duration, key) for target in c.target(all_if_unsaid=unsaid)]
+
+
+def _of_each_user(c: Clause) -> bool:
+    """ "every customer may …": of each for itself."""
+    return any(
+        two.has(mask("USER")) and one.text.lower() in ("each", "every", "any", "single", "per", "no")
+        for one, two in pairwise(c.tokens)
+    )
 
 
 def _bare_rate(c: Clause) -> list[Intent]:

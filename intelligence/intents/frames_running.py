@@ -173,7 +173,7 @@ def _alert(c: Clause) -> list[Intent]:
         if len(set(quantiles)) > 1:
             raise MisfitError
         if not quantiles:
-            for words, value in (("99th", "0.99"), ("95th", "0.95"), ("90th", "0.9"), ("median", "0.5")):
+            for words, value in _SPOKEN_QUANTILES:
                 if any(words in token.text.lower() for token in c.all("LATENCY")):
                     quantiles = [Decimal(value)]
         return [
@@ -191,6 +191,14 @@ def _alert(c: Clause) -> list[Intent]:
         raise MisfitError
     lasting = _lasting(c, durations)
     return [Alert(target, metric, side, percent=amounts[0].numbers[0], lasting=lasting) for target in c.target()]
+
+
+_SPOKEN_QUANTILES = (
+    *(("99th", "0.99"), ("95th", "0.95"), ("90th", "0.9"), ("median", "0.5")),
+    *(("ninety ninth", "0.99"), ("ninety-ninth", "0.99"), ("ninety nine", "0.99")),
+    *(("ninety fifth", "0.95"), ("ninety-fifth", "0.95"), ("ninety five", "0.95")),
+    *(("ninetieth", "0.9"), ("p ninety", "0.9"), ("p fifty", "0.5")),
+)
 
 
 def _lasting(c: Clause, durations: list[Token]) -> timedelta | None:

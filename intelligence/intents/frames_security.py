@@ -222,6 +222,8 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
         if any(token.text.lower() == "by" for token in between) or (nearest is not None and _is_from(nearest)):
             called, callers = first, second
         elif any(token.mask & mask("CALL TO") for token in between) or any(_is_from(token) for token in before):
+            if {"which", "that"} & {t.text.lower() for t in before} and before[-1].text.lower() in _TO_IT:
+                raise MisfitError  # "the traffic which goes to A should not go to B"
             callers, called = first, second
         else:
             raise MisfitError
@@ -258,6 +260,7 @@ def _roles(c: Clause) -> tuple[list[ServiceKey], ServiceKey | None]:
     return [], None
 
 
+_TO_IT = frozenset(("to", "go to", "goes to", "going to", "the"))
 _OWNING = frozenset(("its", "their", "it's"))
 
 

@@ -292,7 +292,7 @@ def _route_to(c: Clause) -> list[Intent]:
             raise MisfitError
         source, destination = (first, second) if first_described else (second, first)
     elif between:
-        if _is_described(c, first, second):
+        if _is_described(c, first, second) or _comes_from(c, first):
             raise MisfitError
         source, destination = first, second
     elif earlier and c.has("OF FROM") and not _is_described(c, 0, first):  # to X the traffic of Y
@@ -314,6 +314,13 @@ _DESCRIBING = frozenset(("which", "that", "what", "whatever", "everything", "any
 def _is_described(c: Clause, start: int, name: int) -> bool:
     """Whether the way to the name there is how requests are told from others ("which come to X"), and no order."""
     return any(word in _DESCRIBING for token in c.tokens[start:name] for word in token.text.lower().split())
+
+
+def _comes_from(c: Clause, name: int) -> bool:
+    """ "which come from X": X calls, and it is not said whom."""
+    before = c.tokens[:name]
+    told = {word for token in before for word in token.text.lower().split()}
+    return bool(told & {"come", "comes", "coming", "originate", "originating", "sent"}) and bool(told & {"from", "by"})
 
 
 def _bare_route_to(c: Clause) -> list[Intent]:

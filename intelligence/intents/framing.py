@@ -101,7 +101,7 @@ _FRAMES = tuple(
         r"|approve|insist|expect|hope)(?: it)?(?: that| if| for)",
         r"(?:i'd|we'd) (?:rather|prefer|like|love|appreciate)(?: it)?(?: that| if| for)",
         r"(?:i|we) (?:have|need|want) (?:you )?to (?:make sure|ensure|see to it)(?: that)?",
-        r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?(?:is|was)"
+        r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?is"
         r"(?: that| to)?",
         r"please (?:do|arrange|make|apply|handle|execute|carry out) (?:these|the following|those|the next)?"
         r"(?: two| three| four| five| few| couple of)?(?: things| changes| steps| tasks)(?: (?:for|on) (?:our|my|the|this)"
@@ -109,10 +109,28 @@ _FRAMES = tuple(
         r"(?:i|we) (?:want|need|would like) (?:two|three|four|five|several|a few) (?:things|changes)",
     )
 )
+_IMPERATIVES_TEXT = (
+    "scale route send set drain mirror block deny allow limit roll revert undo create add remove delete disable enable "
+    "turn switch shift move split give put stop start restart retry alert notify bump reduce increase lower raise cap "
+    "throttle require enforce reject forbid ban drop make take direct forward redirect restore show tell list register "
+    "expose compress inject delay eject kick collect protect configure apply go bring cut wake"
+)
+_IMPERATIVES = frozenset(_IMPERATIVES_TEXT.split())
+_NO_IMPERATIVE_AFTER_TEXT = (
+    "to can could will would may might must shall should not don't doesn't didn't cannot can't won't never we they i he "
+    "she it you who which that and or the a an our my their your this these those its some any no in of for on with by "
+    "from at as do does did let us me them please more"
+)
+_NO_IMPERATIVE_AFTER = frozenset(_NO_IMPERATIVE_AFTER_TEXT.split())
+_PLACING = frozenset(("on", "in", "at", "by", "for", "during", "from", "to", "with", "within", "and", "or", "but", "then"))
+_ASKING_TEXT = "should shall do does did was were is are has had shouldn't isn't aren't might may did've am"
+_ASKING = frozenset(_ASKING_TEXT.split())
+_TELLERS = frozenset(("i", "we", "they", "he", "she", "someone", "somebody", "it's", "you"))
+_TOLD = frozenset(("did", "had", "was", "were", "could", "might", "may", "won't", "don't", "didn't", "doubt", "wonder"))
 _ASIDE = re.compile(r"(?:according to|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|you know"
                     r"|i said|we said|usual)|i think|i believe|i guess|by the way|as far as i know|if i remember)\b")
 _TAILS = re.compile(
-    r"(?:because|since|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
+    r"(?:because|since(?! (?:yesterday|today|last|this|\d))|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
     r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
 )
 _TAIL_CLAUSE = re.compile(r"(?:which|who) (?:is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
@@ -136,6 +154,40 @@ def peeled(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], 
     yield from _opened(tokens)
     yield from _tailed(tokens)
     yield from _parenthesised(tokens)
+
+
+def is_order(kept: Sequence[Token]) -> bool:
+    """Whether what is left does not wonder ("should we …") or tell ("I scaled it …")."""
+    words = _words(kept)
+    if not words or words[0] in _ASKING:
+        return False
+    if words[0] not in _TELLERS or len(words) < 2:
+        return True
+    past = words[1].endswith("ed") and words[1] not in ("need", "decided", "agreed")
+    return not past and words[1] not in _TOLD
+
+
+def _is_imperative(tokens: Sequence[Token], place: int) -> bool:
+    """Whether a verb there begins an order, in a text without marks."""
+    before = tokens[place - 1] if place else None
+    return (
+        before is not None
+        and tokens[place].kind == "word"
+        and tokens[place].text.lower().split()[0] in _IMPERATIVES
+        and before.text.lower().split()[-1:] != []
+        and before.text.lower().split()[-1] not in _NO_IMPERATIVE_AFTER
+    )
+
+
+def _is_run_on(tokens: Sequence[Token], place: int) -> bool:
+    """ "X does Y do Z": an order behind a statement, in speech without marks; not where a time or a place stands
+    between, which could belong to either."""
+    if not _is_imperative(tokens, place) or tokens[place - 1].kind == "mark":
+        return False
+    before = _words(tokens[:place])
+    return not (
+        _PLACING & set(before[-3:]) or _TIMES.search(" ".join(before[-3:])) or {"so", "then", "therefore"} & set(before)
+    )
 
 
 def _text(tokens: Sequence[Token]) -> str:
@@ -165,7 +217,8 @@ def _concluded(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Toke
             elif _may_be_said(said):
                 yield kept, list(tokens[:end]), True
             break
-        if tokens[place].text.lower() in _STARTERS and _may_be_said(said):
+        starts = tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)
+        if starts and _may_be_said(said):
             yield list(tokens[place:]), list(said), True
 
 
@@ -205,9 +258,11 @@ def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
                 continue
             if by_for and _TIMES.search(_text(said)):
                 continue
+            if text.startswith("after ") and not _words(tokens[place + 1 :])[:1] == ["i"]:
+                continue  # "after checking with the team, …" may say when
             if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
                 yield list(tokens[place + 1 :]), list(tokens[:place]), True
-        elif tokens[place].text.lower() in _STARTERS and (not by_for or _FOR.fullmatch(_text(tokens[:place]))):
+        elif (tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)) and (not by_for or _FOR.fullmatch(_text(tokens[:place]))):
             if _may_be_passed(tokens[:place], counted=False):
                 yield list(tokens[place:]), list(tokens[:place]), True
 
@@ -225,6 +280,8 @@ def _framed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
         if any(t.kind in (SERVICE, VERSION, BACKEND, STRANGER) or t.mask & (_COUNTED | _NAMED) for t in tokens[:end]):
             if not re.search(r"\b(?:two|three|four|five)\b", found.group()):
                 continue
+        if re.search(r"\b(?:would|will|were|had)\b", _text(tokens[end:])) and "told" in found.group():
+            continue  # what is or will be, and not what is to be
         yield list(tokens[end:]), list(tokens[:end]), True
 
 
@@ -299,6 +356,8 @@ def _may_be_said(said: Sequence[Token]) -> bool:
 
 def _may_be_passed(said: Sequence[Token], *, counted: bool, only: bool = True) -> bool:
     words = set(_words(said))
+    if any(_is_imperative(said, place) for place in range(1, len(said))):
+        return False
     if words & _ALWAYS_BARRED or any(token.mask & _NAMED and token.kind != "word" for token in said):
         return False
     if not counted and any(token.kind in ("amount", "number", "duration") and token.text.lower() != "one" for token in said):

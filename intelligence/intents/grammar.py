@@ -173,6 +173,10 @@ def _is_wondered(words: Sequence[str]) -> bool:
 
 def _is_told(words: Sequence[str]) -> bool:
     """ "they route …", "I routed …": somebody tells what is or was."""
+    if words[0] in ("having", "being") and words[1:2] and words[1].endswith("ed"):
+        return True
+    if words[0] == "given" and words[1:2] and words[1][:1].isdigit():
+        return True
     if words[0] in ("they", "he", "she", "someone", "somebody"):
         return not {"should", "must", "want", "wants", "need", "needs"} & set(words)
     if words[0] == "do" and words[1:2] in (["we"], ["i"], ["they"]):

@@ -255,6 +255,9 @@ class Quantities:
                 return Decimal(text) * _SCALES[following[0]], 2
             return Decimal(text), 1
         word = piece.word
+        spelled = [word, *following[:2]]
+        if len(spelled) == 3 and spelled[1] in ("oh", "o", "zero") and {spelled[0], spelled[2]} <= set(_ONES[1:10]):
+            return Decimal(100 * _NUMBER_WORDS[word] + _NUMBER_WORDS[spelled[2]]), 3  # "five oh three"
         if word == "a" and following[:1] and following[0] in ("hundred", "thousand", "dozen", "couple"):
             if following[0] == "couple":
                 return None, 0

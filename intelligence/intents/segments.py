@@ -27,7 +27,7 @@ from intelligence.intents.context import (
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame, tells_how_it_is
-from intelligence.intents.framing import peeled
+from intelligence.intents.framing import is_order, peeled
 from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
@@ -190,6 +190,8 @@ class Reader:
     def _peeled(self, sentence: Sequence[Token], depth: int = 0) -> Outcome | None:
         """What is left of it without the clauses that only say why or by whose word, and all of which is an order."""
         for kept, passed, first in peeled(sentence):
+            if not is_order(kept):
+                continue
             before = self.surroundings
             named = {name for token in services_of(passed) for name in token.names}
             if any(token.mask & _IT for token in kept) and first and len(named) > 1:
@@ -293,6 +295,8 @@ class Reader:
             if parted is None or (parted[0][0] is not tokens[0]):
                 continue
             said, kept = parted
+            if not is_order(kept):
+                continue
             if wished(tokens) != parted and not _is_background(said):
                 continue
             found = self._instruction(kept)
@@ -604,6 +608,8 @@ def _without_reason(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] 
     for place in range(1, len(tokens)):
         words = [word for token in tokens[place : place + 4] for word in token.text.lower().split()]
         after_mark = tokens[place - 1].kind == "mark" and words[:1] and words[0] in _PARTICIPLES
+        if words[:1] == ["since"] and words[1:2] in (["yesterday"], ["today"], ["last"], ["this"]):
+            continue
         if words and (after_mark or _opening(words) is not None):
             reason = list(tokens[place:])
             if not any(token.mask & _GUARDS for token in reason):

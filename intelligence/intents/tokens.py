@@ -65,8 +65,21 @@ class Reading:
 
 def tokens(sentence: str, reading: Reading) -> list[Token]:
     """The tokens of `sentence`, in order, lists joined."""
-    text = normal(sentence)
+    text = _dictated(normal(sentence))
     return joined(_pointing(_closed(_changed(_rated(_Tokeniser(text, reading).run())))))
+
+
+_SLASHED = re.compile(r"(?<![\w/-])(?:forward )?slash ([a-z][\w-]*)(?: slash ([a-z][\w-]*))?", re.IGNORECASE)
+_DOTTED = re.compile(r"\b[a-z0-9][\w-]*(?: dot [a-z0-9][\w-]*)+", re.IGNORECASE)
+
+
+def _dictated(text: str) -> str:
+    """ "slash pay" and "shop dot example dot com" as they are written."""
+    if " dot " in text.lower():
+        text = _DOTTED.sub(lambda found: re.sub(r" dot ", ".", found[0], flags=re.IGNORECASE), text)
+    if "slash " in text.lower():
+        text = _SLASHED.sub(lambda found: "/" + "/".join(part for part in found.groups() if part), text)
+    return text
 
 
 class _Tokeniser(Quantities):
