@@ -394,6 +394,7 @@ CONCEPTS: dict[str, str] = {
         "each time, where, as long as, for, on"
     ),
     "ABOVE": (
+        "becomes more than, becomes higher than, becomes greater than, becomes larger than, becomes longer than, become more than, gets higher than, gets longer than, gets above, climbs to more than, "
         "above, over, exceeds, exceed, climb over, climb past, go above, get above, grow above, grows above, "
         "grow beyond, grows beyond, rise over, rise beyond, jump over, jumps over, jump past, shoot above, "
         "shoot over, shoot past, creep above, creep over, exceeds the, cross, top, surpass, reach, spike past, "
@@ -472,10 +473,12 @@ CONCEPTS: dict[str, str] = {
     ),
     # --- taking back, asking ---
     "UNDO": (
+        "undone, "
         "go back one step, one step back, go one step back, back one step, walk back, roll that back, undo, revert, "
         "roll, take back, roll back, rollback, reverse, back out, go back on, withdraw, undo it, unwind, undoing"
     ),
     "LAST": (
+        "i made last, we made last, i've just made, i have just made, i made a moment ago, "
         "what i just did, what i did, what we just did, what we did, what you did, what you just did, i just did, "
         "we just did, last, latest, previous, most recent, recent, last thing, newest, just made, we just made, "
         "i just made, you just made, you just did, just did"
@@ -498,6 +501,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "REVISIONWORD": ("revision, rev"),
     "SHOW": (
+        "tell me, tell us, let me know, let us know, i like to know, i like to see, i would like to see, explain to me, i need to see, i wish to know, i wish to see, "
         "i need to know, we need to know, i want to know, we want to know, i'd like to know, we'd like to know, show, "
         "display, list, give, view, see, open, print, tell, get, present, bring up, pull up, describe, report, "
         "visualize, visualise, check, look at, find out, know, draw, render, launch, take me to, go to, let see, "
@@ -669,6 +673,7 @@ CONCEPTS: dict[str, str] = {
         "come from, comes from, that come from, located in, based in, sent from, sent by, hailing from"
     ),
     "WITH": (
+        "contain, containing, "
         "with, using, via, through, by, having, along with, as, containing, that contain, contains, whose, carrying, "
         "bearing, include, includes, including, holding, that look like, looking like, that has, that have, with a, "
         "resembling, look like, looks like"
@@ -716,6 +721,9 @@ CONCEPTS: dict[str, str] = {
 """By concept, phrases separated by commas."""
 
 SILENT = (
+    "please to, already now, listens, listen, listening, becomes, become, arrives, arriving, that arrives, i made, "
+    "we made, we've made, i've made, go ahead and please, i need you now to, okay so, ok so, all right so, right so, "
+    "alright so, now then, "
     "it would be appreciated if, it'd be appreciated if, i am writing to ask you to, i'm writing to ask you to, "
     "i'm writing to request that, i would like to request that, i'd like to request that, we request that, "
     "i request that, i would like to ask you to, i'd like to ask you to, may i request that, this is a request to, "

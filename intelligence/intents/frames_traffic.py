@@ -278,11 +278,7 @@ def _route_to(c: Clause) -> list[Intent]:
         i
         for i, token in enumerate(c.tokens)
         if token.kind == "word"
-        and (
-            token.mask & _TO
-            or token.text.lower() in _TAKEN_BY | _THERE
-            or (pointing and token.text.lower() == "at")
-        )
+        and (token.mask & _TO or token.text.lower() in _TAKEN_BY | _THERE or (pointing and token.text.lower() == "at"))
     ]
     first, second = names
     earlier, between = [i for i in to if i < first], [i for i in to if first < i < second]

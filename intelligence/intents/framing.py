@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, VERSION, Token
@@ -46,6 +47,8 @@ _ALWAYS_BARRED = frozenset(_ALWAYS_BARRED_TEXT.split())
 """Words of a clause that may mean that the order is to be another, or none."""
 _NAMED = mask("country address method path url host moment header file refusals rate ratio")
 _COUNTED = mask("amount number duration")
+_SUBJECT_PRONOUNS = frozenset(("we", "i", "it", "there", "they"))
+_SUBJECT_NOUNS = mask("TRAFFIC CONNECTIONS USER ERRORRATE LATENCY CPU MEMORY INSTANCE PROXY NOUN")
 _ONLY = mask("ONLY NOBODYBUT")
 _NEGATED = mask("NOT")
 _COMMA = mask("COMMA DASH")
@@ -72,8 +75,10 @@ _FOR = re.compile(
     r"|workshop|training|investigation|analysis|debugging|postmortem|post-mortem|migration|release|rollout|sale)"
     r"(?: (?:of|with|at|in) (?:the |our |my |a )?(?:[\w'-]+ ?){1,3})?"
 )
-_TIMES = re.compile(r"\b(?:tonight|tomorrow|weekend|weekends|night|week|month|hour|hours|day|days|morning|evening|monday"
-                    r"|tuesday|wednesday|thursday|friday|saturday|sunday|midnight|noon|later|soon|then)\b")
+_TIMES = re.compile(
+    r"\b(?:tonight|tomorrow|weekend|weekends|night|week|month|hour|hours|day|days|morning|evening|monday"
+    r"|tuesday|wednesday|thursday|friday|saturday|sunday|midnight|noon|later|soon|then)\b"
+)
 _FRAMES = tuple(
     re.compile(text)
     for text in (
@@ -122,19 +127,25 @@ _NO_IMPERATIVE_AFTER_TEXT = (
     "from at as do does did let us me them please more"
 )
 _NO_IMPERATIVE_AFTER = frozenset(_NO_IMPERATIVE_AFTER_TEXT.split())
-_PLACING = frozenset(("on", "in", "at", "by", "for", "during", "from", "to", "with", "within", "and", "or", "but", "then"))
+_PLACING = frozenset(
+    ("on", "in", "at", "by", "for", "during", "from", "to", "with", "within", "and", "or", "but", "then")
+)
 _ASKING_TEXT = "should shall do does did was were is are has had shouldn't isn't aren't might may did've am"
 _ASKING = frozenset(_ASKING_TEXT.split())
 _TELLERS = frozenset(("i", "we", "they", "he", "she", "someone", "somebody", "it's", "you"))
 _TOLD = frozenset(("did", "had", "was", "were", "could", "might", "may", "won't", "don't", "didn't", "doubt", "wonder"))
-_ASIDE = re.compile(r"(?:according to|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|you know"
-                    r"|i said|we said|usual)|i think|i believe|i guess|by the way|as far as i know|if i remember)\b")
+_ASIDE = re.compile(
+    r"(?:according to|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|you know"
+    r"|i said|we said|usual)|i think|i believe|i guess|by the way|as far as i know|if i remember)\b"
+)
 _TAILS = re.compile(
     r"(?:because|since(?! (?:yesterday|today|last|this|\d))|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
     r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
 )
-_TAIL_CLAUSE = re.compile(r"(?:which|who) (?:is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
-                          r"|helps?|means|looks?|seems?|\w+s)\b")
+_TAIL_CLAUSE = re.compile(
+    r"(?:which|who) (?:is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
+    r"|helps?|means|looks?|seems?|\w+s)\b"
+)
 _STARTERS = frozenset(("please", "could you", "can you", "could we", "can we", "kindly", "would you", "let's", "lets"))
 _WANTS = frozenset(("needs", "need", "want", "wants", "gets", "get", "receives", "has to", "have to", "needs to"))
 _CONFIRMING = re.compile(
@@ -190,6 +201,40 @@ def _is_run_on(tokens: Sequence[Token], place: int) -> bool:
     )
 
 
+def is_remark(sentence: Sequence[Token]) -> bool:
+    """ "I misread the numbers": a sentence of its own about the one who speaks, which names nothing of the mesh."""
+    words = _words(sentence)
+    if len(words) < 3 or words[0] not in ("i", "we") or _holds_names(sentence) or _WISHING & set(words):
+        return False
+    if any(token.kind in (VERSION, "number", "amount", "duration") for token in sentence):
+        return False
+    if (
+        any(token.mask & _NEGATED for token in sentence)
+        and words[2:3] not in _NOT_KNOWING
+        and words[3:4] not in _NOT_KNOWING
+    ):
+        return False
+    return _may_be_passed(sentence, counted=False, only=False)
+
+
+_WISHING = frozenset(
+    ("want", "need", "like", "would", "wish", "prefer", "will", "hope", "expect", "keep", "going", "to")
+)
+_NOT_KNOWING = (["understand"], ["know"], ["see"], ["trust"], ["remember"], ["sleep"])
+
+
+def introduces(sentence: Sequence[Token]) -> bool:
+    """ "To survive the night:", before a list."""
+    text = _text(sentence)
+    return (
+        text.startswith(("to ", "in order to ", "because ", "since ", "as "))
+        and _may_be_passed(sentence, counted=False)
+        and not any(token.mask & _NEGATED for token in sentence)
+        and not _holds_names(sentence)
+        and not any(token.kind in (VERSION, BACKEND) for token in sentence)
+    )
+
+
 def _text(tokens: Sequence[Token]) -> str:
     return " ".join(token.text.lower() for token in tokens if token.kind != "mark")
 
@@ -214,8 +259,10 @@ def _concluded(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Toke
                 confirmed = _told(said)
                 if confirmed is not None:
                     yield confirmed, [*tokens[: len(said) - len(confirmed)], *tokens[place:]], True
-            elif _may_be_said(said):
+            elif _may_be_said(said, concluded=True):
                 yield kept, list(tokens[:end]), True
+            elif (told := _told(said)) is not None and any(t.text == "," for t in said[-1:]):
+                yield [*told, said[-1], *kept], list(tokens[: len(said) - len(told) - 1]), True
             break
         starts = tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)
         if starts and _may_be_said(said):
@@ -262,7 +309,9 @@ def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
                 continue  # "after checking with the team, …" may say when
             if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
                 yield list(tokens[place + 1 :]), list(tokens[:place]), True
-        elif (tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)) and (not by_for or _FOR.fullmatch(_text(tokens[:place]))):
+        elif (tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)) and (
+            not by_for or _FOR.fullmatch(_text(tokens[:place]))
+        ):
             if _may_be_passed(tokens[:place], counted=False):
                 yield list(tokens[place:]), list(tokens[:place]), True
 
@@ -282,7 +331,18 @@ def _framed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
                 continue
         if re.search(r"\b(?:would|will|were|had)\b", _text(tokens[end:])) and "told" in found.group():
             continue  # what is or will be, and not what is to be
-        yield list(tokens[end:]), list(tokens[:end]), True
+        kept = list(tokens[end:])
+        if found.group().endswith((" that", " if")):  # what is wished is said as if it were so
+            kept = [replace(t, text="should be") if t.text.lower() in ("is", "are", "was", "were") else t for t in kept]
+        yield kept, list(tokens[:end]), True
+    cleft = re.match(
+        r"(?:what|all(?: that)?) (.+?) (?:needs?|wants?|requires?|should have|must have|should get) (?:is|are) ", text
+    )
+    if cleft is not None:  # "what X needs is Y"
+        end = _after(tokens, 0, len(cleft.group().split()))
+        named = [token for token in tokens[:end] if token.kind == SERVICE]
+        if len(named) == 1 and _words(tokens[:end]) == cleft.group().split() and not _holds_names(tokens[end:]):
+            yield [named[0], *tokens[end:]], [t for t in tokens[:end] if t is not named[0]], True
 
 
 def _tailed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
@@ -324,7 +384,7 @@ def _holds_names(said: Sequence[Token]) -> bool:
     return any(token.kind in (SERVICE, STRANGER, BACKEND) for token in said)
 
 
-def _has_subject(said: Sequence[Token]) -> bool:
+def _has_subject(said: Sequence[Token], *, concluded: bool = False) -> bool:
     spoken = [token for token in said if token.kind != "mark"]
     if not spoken:
         return False
@@ -332,6 +392,8 @@ def _has_subject(said: Sequence[Token]) -> bool:
     word = first.text.lower().split()[0]
     if word in _NO_SUBJECTS:
         return False
+    if concluded and first.mask & _SUBJECT_NOUNS and word not in _IMPERATIVES:
+        return True
     return (
         word in _STATED_SUBJECTS
         or word.endswith(("'s", "'re", "'ve", "'m"))
@@ -340,12 +402,17 @@ def _has_subject(said: Sequence[Token]) -> bool:
     )
 
 
-def _may_be_said(said: Sequence[Token]) -> bool:
-    """Whether it is a statement from which an order may follow."""
+def _may_be_said(said: Sequence[Token], *, concluded: bool = False) -> bool:
+    """Whether it is a statement from which an order may follow. `concluded`: a "so" says that it does."""
     words = _words(said)
-    if len(words) < 3 or not any(_FINITE.fullmatch(word) for word in words[1:]) and "'" not in words[0]:
+    if len(words) < 3 or words[0] in ("do", "don't", "never", "no", "not"):
         return False
-    if not _has_subject(said) or words[0] in ("do", "don't", "never", "no", "not"):
+    placed = concluded and words[0] in ("in", "on", "at", "with") and bool(_SUBJECT_PRONOUNS & set(words[1:7]))
+    if placed and _TIMES.search(_text(said)):
+        return False
+    if not placed and not _has_subject(said, concluded=concluded):
+        return False
+    if not concluded and "'" not in words[0] and not any(_FINITE.fullmatch(word) for word in words[1:]):
         return False
     if any(token.kind in (VERSION, BACKEND) for token in said) and any(token.mask & _COUNTED for token in said):
         return False
@@ -360,6 +427,8 @@ def _may_be_passed(said: Sequence[Token], *, counted: bool, only: bool = True) -
         return False
     if words & _ALWAYS_BARRED or any(token.mask & _NAMED and token.kind != "word" for token in said):
         return False
-    if not counted and any(token.kind in ("amount", "number", "duration") and token.text.lower() != "one" for token in said):
+    if not counted and any(
+        token.kind in ("amount", "number", "duration") and token.text.lower() != "one" for token in said
+    ):
         return False
     return only or not any(token.mask & _ONLY and token.text.lower() in ("only", "just", "solely") for token in said)

@@ -152,17 +152,20 @@ def _is_asked(sentence: str) -> bool:
             continue
         if part.endswith("?") and (words[0] in _ASKING or _is_wondered(words) or "or" in words):
             return True
-        if _is_told(words):
+        if _is_told(words) or re.search(r"\b(?:so|and|but) should (?:we|i)\b", part):
             return True
     return False
 
 
+_DONE = re.compile(r"\w{3,}ed|undone|sent|set|given|shown|put|split|cut|taken|made|turned")
 _COUNTED = frozenset(("replicas", "instances", "pods", "copies", "replica", "instance", "pod"))
 
 
 def _is_wondered(words: Sequence[str]) -> bool:
     """ "could payment be …?", and not "could you …?"; "would it be good …?", and not "would it be possible …?"."""
     if words[0] in ("can", "could"):
+        if "be" in words[2:-1] and _DONE.fullmatch(words[words.index("be", 2) + 1].rstrip("?!.,")):
+            return False  # "could half of it be mirrored to v2?"
         if "have" in words[2:4] and any(word.rstrip("?!.,") in _COUNTED for word in words[4:]):
             return False  # "can checkout have 20 replicas?"
         return words[1:2] not in (["you"], ["we"], ["i"], ["u"], ["someone"], ["somebody"])

@@ -153,6 +153,8 @@ def _english_forms(word: str) -> tuple[str, ...]:
     if len(word) > 3 and word.isalpha():
         if word.endswith("ies"):
             forms.append(word[:-3] + "y")
+        if word.endswith("ied"):
+            forms.append(word[:-3] + "y")
         if word.endswith("es"):
             forms.append(word[:-2])
         if word.endswith("s") and not word.endswith("ss"):

@@ -105,6 +105,11 @@ class Quantities:
             return length + 1, token_of(AMOUNT, piece, numbers=(value,))
         if after[:2] == ["per", "cent"]:
             return length + 2, token_of(AMOUNT, piece, numbers=(value,))
+        if after[:1] and after[0] in _FRACTIONS and after[1:2] == ["of"] and after[2:3] in (["an"], ["a"]):
+            unit = self._words[place + length + 3 : place + length + 4]
+            if unit and unit[0] in UNITS:  # three quarters of an hour
+                share = float(value * _FRACTIONS[after[0]]) / 100
+                return length + 4, token_of(DURATION, piece, duration=UNITS[unit[0]] * share)
         if after[:1] and after[0] in _FRACTIONS and value >= 1:  # three quarters
             share = value * _FRACTIONS[after[0]]
             return length + 1, token_of(AMOUNT, piece, numbers=(share,))
@@ -177,6 +182,10 @@ class Quantities:
             and words[start] in _FRACTIONS
             and words[start] not in ("half" if words[start + 1 : start + 2] == ["and"] else "")
         ):
+            after = self._words[place + start + 1 : place + start + 4]
+            if after[:1] == ["of"] and after[1:2] in (["a"], ["an"]) and after[2:3] and after[2] in UNITS:
+                part = float(_FRACTIONS[words[start]]) / 100  # "a quarter of an hour"
+                return start + 4, token_of(DURATION, piece, duration=UNITS[after[2]] * part)
             if words[start + 1 : start + 2] == ["hour"]:
                 return start + 2, token_of(
                     DURATION, piece, duration=timedelta(minutes=30) if words[start] == "half" else timedelta(minutes=15)

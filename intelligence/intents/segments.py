@@ -27,7 +27,7 @@ from intelligence.intents.context import (
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame, tells_how_it_is
-from intelligence.intents.framing import is_order, peeled
+from intelligence.intents.framing import introduces, is_order, is_remark, peeled
 from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
@@ -150,8 +150,11 @@ class Reader:
         return (
             not said & _UNREAL
             and first not in _ABOUT_WHAT_IS_SAID
-            and len(atoms) <= 2
-            and all(is_event(atom) or (is_telling(atom) is not None and _is_background(atom)) for atom in atoms)
+            and (is_remark(sentence) or len(atoms) <= 2)
+            and (
+                is_remark(sentence)
+                or all(is_event(atom) or (is_telling(atom) is not None and _is_background(atom)) for atom in atoms)
+            )
         )
 
     def _within(self, sentence: Sequence[Token]) -> None:
@@ -480,11 +483,12 @@ def _is_preamble(tokens: Sequence[Token]) -> bool:
 
 
 def _introduces(part: Sequence[Token]) -> bool:
-    if _is_background(part, heading=True):
+    if _is_background(part, heading=True) or introduces(part):
         return True
     said = {word for token in part for word in token.text.lower().split()}
     return bool(said & _INTRODUCING) and not any(
-        token.mask & _GUARDS or (token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent)
+        (token.mask & _GUARDS and token.kind != "number")
+        or (token.mask & _ORDERS and not token.mask & _NOUNS and not token.silent)
         for token in part
     )
 

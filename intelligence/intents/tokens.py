@@ -66,7 +66,7 @@ class Reading:
 def tokens(sentence: str, reading: Reading) -> list[Token]:
     """The tokens of `sentence`, in order, lists joined."""
     text = _dictated(normal(sentence))
-    return joined(_pointing(_closed(_changed(_rated(_Tokeniser(text, reading).run())))))
+    return joined(_named(_pointing(_closed(_changed(_rated(_Tokeniser(text, reading).run()))))))
 
 
 _SLASHED = re.compile(r"(?<![\w/-])(?:forward )?slash ([a-z][\w-]*)(?: slash ([a-z][\w-]*))?", re.IGNORECASE)
@@ -457,7 +457,9 @@ _DAYS = frozenset(_DAYS_TEXT.split())
 _CALLING = mask("CALL")
 _POINTING = frozenset(("this", "that", "these", "those"))
 _RELATIVE = frozenset(("which", "that", "who"))
-_DESCRIBED = mask("TRAFFIC INSTANCE USER IPS VERSIONNOUN ROUTENOUN service")
+_DESCRIBED = mask(
+    "POLICY PERADDRESS SERVICENOUN REPORT ROUTENOUN IPS TRAFFIC INSTANCE USER IPS VERSIONNOUN ROUTENOUN service"
+)
 _CLOSING = frozenset(
     ("on", "in", "to", "from", "for", "at", "with", "of", "by", "and", "or", "but", "any more", "please")
 )
@@ -504,6 +506,61 @@ def _pointing(found: Sequence[Token]) -> list[Token]:
         ):
             result[place] = replace(token, mask=token.mask | bit("ON"))
     return result
+
+
+_NAMING, _NAMED_KIND, _FIGURES, _LISTING = mask("NAMED"), mask("SERVICENOUN"), mask("KPI"), mask("LIKE")
+_NO_FIGURE = mask(
+    "NOT IF DENY OFF HOURLY DAILY WEEKLY MONTHLY EVERYTIME WHEN UNDO number amount duration rate service version moment"
+)
+_FIGURE_LINKS = frozenset(("and", ",", "or", "&", "as well as", "plus", ".", "please", "the", "our"))
+_ORDERING_WORDS = frozenset(
+    (
+        "show",
+        "send",
+        "scale",
+        "set",
+        "turn",
+        "enable",
+        "create",
+        "report",
+        "alert",
+        "collect",
+        "roll",
+        "go",
+        "let",
+        "to",
+    )
+)
+
+
+def _named(found: Sequence[Token]) -> list[Token]:
+    """What a new service is called, and figures that are listed ("KPIs such as return rate"), whatever the words mean
+    elsewhere."""
+    result = list(found)
+    for place, token in enumerate(found[:-1]):
+        named = found[place + 1]
+        if (
+            token.mask & _NAMING
+            and token.text.lower() != "name"
+            and named.kind == "word"
+            and not named.silent
+            and " " not in named.text
+            and any(before.mask & _NAMED_KIND for before in found[:place])
+        ):
+            result[place + 1] = replace(named, kind=UNKNOWN, mask=bit(UNKNOWN), names=(named.text,))
+    figures = next((i for i, token in enumerate(found) if token.mask & _FIGURES), None)
+    listing = next((i for i, token in enumerate(found) if token.mask & _LISTING), None)
+    if figures is None or listing is None or listing < figures:
+        return result
+    listed = [token for token in found[listing + 1 :] if token.text.lower() not in _FIGURE_LINKS]
+    if any(token.mask & _NO_FIGURE or token.text.lower() in _ORDERING_WORDS for token in listed):
+        return result
+    return [
+        replace(token, kind=UNKNOWN, mask=bit(UNKNOWN), silent=False, names=())
+        if i > listing and token.kind == "word" and token in listed
+        else token
+        for i, token in enumerate(result)
+    ]
 
 
 _INTERROGATIVE = frozenset(("which", "who", "what", "how", "why", "show", "list", "where", "tell"))
