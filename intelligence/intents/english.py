@@ -537,6 +537,10 @@ CONCEPTS: dict[str, str] = {
         "edited, news, touched"
     ),
     "BEHIND": (
+        "do not have the newest configuration, do not have the newest config, do not have the latest configuration, "
+        "don't have the newest configuration, don't have the newest config, don't have the latest configuration, "
+        "without the newest configuration, without the latest configuration, without the latest config, "
+        "have an old configuration, have an old config, have not received the newest configuration, "
         "haven't got the latest config, haven't got the newest config, haven't got the newest configuration, "
         "haven't got the latest configuration, haven't picked up the latest config, haven't picked up the change, "
         "haven't received the latest config, haven't received the config, have not got the latest config, "

@@ -102,8 +102,8 @@ _FRAMES = tuple(
         r"|relieved|better|safer)(?: if| to have)",
         r"(?:i'd|we'd) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased|better|safer)"
         r"(?: if| to have)",
-        r"(?:i|we) (?:would |'d )?(?:rather|prefer|like|love|appreciate|request|wish|suggest|propose|ask|hereby approve"
-        r"|approve|insist|expect|hope)(?: it)?(?: that| if| for)",
+        r"(?:i|we) (?:would |'d )?(?:rather|prefer|like|love|appreciate|request|wish|ask|hereby approve"
+        r"|approve|insist)(?: it)?(?: that| if| for)",
         r"(?:i'd|we'd) (?:rather|prefer|like|love|appreciate)(?: it)?(?: that| if| for)",
         r"(?:i|we) (?:have|need|want) (?:you )?to (?:make sure|ensure|see to it)(?: that)?",
         r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?is"
@@ -143,15 +143,15 @@ _TAILS = re.compile(
     r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
 )
 _TAIL_CLAUSE = re.compile(
-    r"(?:which|who) (?:is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
+    r"(?:which|who) (?:(?:our |the |my )?[a-z]+ (?:has|have|had|already|just|\w+ed|wants?|needs?|likes?|asked)|is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
     r"|helps?|means|looks?|seems?|\w+s)\b"
 )
 _STARTERS = frozenset(("please", "could you", "can you", "could we", "can we", "kindly", "would you", "let's", "lets"))
 _WANTS = frozenset(("needs", "need", "want", "wants", "gets", "get", "receives", "has to", "have to", "needs to"))
 _CONFIRMING = re.compile(
-    r"(?:(?:so|and|can|could|would|will|you|we|please|kindly|go ahead and|just|now) )*(?:set|do|make|arrange|implement"
-    r"|configure|apply|change|enforce|put) (?:that|this|it|so|them|to this|to that)(?: up| in place| happen| so| accordingly"
-    r"| please| for me| for us| now)*"
+    r"(?:(?:please|kindly|just|now|go ahead and|can you|could you|would you|will you|can we|could we|let's) )*"
+    r"(?:set|do|make|arrange|implement|configure|apply|change|enforce|put) (?:that|this|it|so|them|to this|to that)"
+    r"(?: up| in place| happen| so| accordingly| please| for me| for us| now)*"
 )
 
 
@@ -201,9 +201,46 @@ def _is_run_on(tokens: Sequence[Token], place: int) -> bool:
     )
 
 
+def _begins_with_me(tokens: Sequence[Token], place: int) -> bool:
+    """ "For the report I need …"."""
+    before = tokens[place - 1].text.lower().split()[-1:]
+    return (
+        place > 2
+        and tokens[place].kind != "mark"
+        and tokens[place].text.lower().split()[0] in ("i", "we", "i'd", "we'd", "let's")
+        and before not in (["because"], ["since"], ["as"], ["that"], ["which"], ["and"], ["what"], ["if"], ["when"])
+    )
+
+
+_CONTENT = mask(
+    "RETRY TIMEOUT BREAKER FAULT RATELIMIT MIRROR LOGIN AUTOSCALE AUDIT ALERT ROLLOUT REPORT COMPRESS MTLS STRICT EVERY "
+    "ALL SERVICENOUN"
+)
+_SWITCHED = mask("OFF ON DRAIN IT")
+
+
+def with_referent(kept: Sequence[Token], passed: Sequence[Token]) -> list[Token] | None:
+    """ "The retries on search are flaky, so turn them off": what is switched, where one thing only can be meant."""
+    spoken = [token for token in kept if token.kind != "mark" and not token.silent]
+    pronoun = {"it", "them", "this", "that", "these", "those"} & set(_words(kept))
+    if not spoken or not pronoun or not all(token.mask & _SWITCHED for token in spoken) or len(_words(kept)) > 6:
+        return None
+    content = [
+        token
+        for token in passed
+        if token.kind in (SERVICE, VERSION, BACKEND) or (token.kind == "word" and token.mask & _CONTENT)
+    ]
+    services = [token for token in content if token.kind in (SERVICE, BACKEND)]
+    if len(services) > 1 or any(len(token.names) > 1 for token in services) or not content:
+        return None
+    return [*(token for token in kept if token.text.lower() not in pronoun), *content]
+
+
 def is_remark(sentence: Sequence[Token]) -> bool:
     """ "I misread the numbers": a sentence of its own about the one who speaks, which names nothing of the mesh."""
     words = _words(sentence)
+    if _HAPPENED.match(" ".join(words)) and not _holds_names(sentence):
+        return not any(t.mask & _NEGATED for t in sentence) and _may_be_passed(sentence, counted=False, only=False)
     if len(words) < 3 or words[0] not in ("i", "we") or _holds_names(sentence) or _WISHING & set(words):
         return False
     if any(token.kind in (VERSION, "number", "amount", "duration") for token in sentence):
@@ -217,6 +254,10 @@ def is_remark(sentence: Sequence[Token]) -> bool:
     return _may_be_passed(sentence, counted=False, only=False)
 
 
+_HAPPENED = re.compile(
+    r"(?:the|our|my|something|everything|it|things|that) (?:\w+ ){0,2}(?:began|started|broke|failed|crashed|went|fell|came"
+    r"|looked|happened|died|exploded|jumped|dropped|spiked|misbehaved|worked)\b"
+)
 _WISHING = frozenset(
     ("want", "need", "like", "would", "wish", "prefer", "will", "hope", "expect", "keep", "going", "to")
 )
@@ -261,7 +302,7 @@ def _concluded(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Toke
                     yield confirmed, [*tokens[: len(said) - len(confirmed)], *tokens[place:]], True
             elif _may_be_said(said, concluded=True):
                 yield kept, list(tokens[:end]), True
-            elif (told := _told(said)) is not None and any(t.text == "," for t in said[-1:]):
+            elif (told := _told(said)) is not None and said[-1].text == "," and is_order(kept):
                 yield [*told, said[-1], *kept], list(tokens[: len(said) - len(told) - 1]), True
             break
         starts = tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)
@@ -309,9 +350,9 @@ def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
                 continue  # "after checking with the team, …" may say when
             if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
                 yield list(tokens[place + 1 :]), list(tokens[:place]), True
-        elif (tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place)) and (
-            not by_for or _FOR.fullmatch(_text(tokens[:place]))
-        ):
+        elif (
+            tokens[place].text.lower() in _STARTERS or _is_run_on(tokens, place) or _begins_with_me(tokens, place)
+        ) and (not by_for or _FOR.fullmatch(_text(tokens[:place]))):
             if _may_be_passed(tokens[:place], counted=False):
                 yield list(tokens[place:]), list(tokens[:place]), True
 

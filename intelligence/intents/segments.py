@@ -27,7 +27,7 @@ from intelligence.intents.context import (
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame, tells_how_it_is
-from intelligence.intents.framing import introduces, is_order, is_remark, peeled
+from intelligence.intents.framing import introduces, is_order, is_remark, peeled, with_referent
 from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
@@ -206,6 +206,9 @@ class Reader:
                 found = self._sentence(kept)
                 if (found is None or found.needs) and depth < _MOST_PEELED:
                     found = self._peeled(kept, depth + 1)
+                meant = with_referent(kept, passed) if found is None or found.needs else None
+                if meant is not None:
+                    found = self._sentence(meant)
             finally:
                 self.surroundings = before
             if found is not None and not found.needs:
