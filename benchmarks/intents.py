@@ -31,6 +31,7 @@ _PARTS = (
     "adversarial",
     "strangers",
     "strangers_2",
+    "strangers_3",
     "wordings",
     "frozen",
     "languages",

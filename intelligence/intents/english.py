@@ -725,6 +725,7 @@ CONCEPTS: dict[str, str] = {
 """By concept, phrases separated by commas."""
 
 SILENT = (
+    "listen, okay listen, ok listen, the thing is, so the thing is, here's the thing, you know, i mean, "
     "please to, already now, listens, listen, listening, becomes, become, arrives, arriving, that arrives, i made, "
     "we made, we've made, i've made, go ahead and please, i need you now to, okay so, ok so, all right so, right so, "
     "alright so, now then, "

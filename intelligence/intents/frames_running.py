@@ -84,6 +84,8 @@ def _autoscale(c: Clause) -> list[Intent]:
         raise MisfitError
     least = most = None
     numbers = c.of_kind("number")
+    if len(numbers) != 2 and c.has("KEEP") and not c.has("AUTOSCALE GROW SCALE"):
+        raise MisfitError  # "keep the CPU at 80%" does not say how
     if len(numbers) == 2:
         least, most = whole(numbers[0]), whole(numbers[1])
         if not c.has("BETWEEN FROM MIN MAX TO"):
@@ -299,6 +301,8 @@ def _take_off(c: Clause) -> list[Intent]:
         raise MisfitError  # "no login, no access" asks for a login
     if found == [Feature.FAULT] and not c.has("FAULT") and any(token.text.lower() in _NEVER for token in refusing):
         raise MisfitError  # "don't delay cart"
+    if c.of_kind("version") and found != [Feature.MIRROR]:
+        raise MisfitError
     if found == [Feature.THREAT_FILTER] and not c.has("POLICY VALIDATE FILTERING"):
         raise MisfitError  # "stop SQL injection" asks for the filter, and does not take it off
     return [TakeOff(found[0], target) for target in c.target()]
@@ -334,7 +338,7 @@ FRAMES: tuple[Frame, ...] = (
     ),
     frame(
         "autoscale",
-        "AUTOSCALE|GROW|SCALE CPU|MEMORY amount",
+        "AUTOSCALE|GROW|SCALE|KEEP CPU|MEMORY amount",
         f"{_S} {SETUP} AUTOSCALE GROW SCALE WHEN ABOVE REPLICAS number MIN MAX BETWEEN FROM AND CPU LOAD KEEP TRAFFIC",
         _autoscale,
         says="automatically scale services when CPU usage exceeds 80%",
@@ -407,7 +411,7 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "take off",
         f"OFF|NOT {_REMOVABLE}",
-        f"{_S} TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL "
+        f"{_S} version TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL "
         "ROUTE",
         _take_off,
         says="remove the timeout from payment",

@@ -161,8 +161,12 @@ def _is_kept_from(c: Clause, stop: Token) -> bool:
     return (
         stop.text.lower() == "stop"
         and not any(token.has(mask("DENY")) for token in after)
-        and any(
-            one.text.lower() == "from" and two.text.lower().split()[0].endswith("ing") for one, two in pairwise(after)
+        and (
+            bool(c.of_kind("country", "address"))
+            or any(
+                one.text.lower() == "from" and two.text.lower().split()[0].endswith("ing")
+                for one, two in pairwise(after)
+            )
         )
     )
 

@@ -58,6 +58,7 @@ _NOT_AS = frozenset(("of", "soon", "long", "if", "well", "far", "for", "a", "an"
 _OPENERS = re.compile(
     r"(?:because|since(?! (?:yesterday|today|\d))|given(?: that)?|considering|seeing that|now that|in order to|so that"
     r"|due to|owing to|thanks to|in response to|in view of|in light of|on behalf of|according to|following (?:the|our|my)"
+    r"|as (?:the |a |an |our )?(?:cto|ceo|cio|ciso|sre|developer|tester|lead|engineer|manager|owner|admin|operator)"
     r"|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described|noted|stated"
     r"|written|usual|you know|part of|everybody knows|everyone knows|we|i|they|it|he|she|there|the|our|my|this|that"
     r"|some|most|all|many people)"
@@ -140,8 +141,18 @@ _ASIDE = re.compile(
 )
 _TAILS = re.compile(
     r"(?:because|since(?! (?:yesterday|today|last|this|\d))|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
+    r"|to (?:save|reduce|avoid|protect|keep|help|handle|cope|survive|get|see|prevent|free|improve|find)"
+    r"|for (?:[\w-]+ ){0,2}(?:reasons|purposes|compliance|safety|documentation)$"
     r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
 )
+_REMARKS = re.compile(
+    r"(?:it|that|this|they) (?:was|were|is|are|broke|breaks|has|have|caused|causes|looks|hurts|makes)\b"
+)
+_UNREAL_TEXT = (
+    "wrong joke test example optional later already only allowed enough fine ok okay good right done free open off on "
+    "special temporary temporarily first last all"
+)
+_UNREAL = frozenset(_UNREAL_TEXT.split())
 _TAIL_CLAUSE = re.compile(
     r"(?:which|who) (?:(?:our |the |my )?[a-z]+ (?:has|have|had|already|just|\w+ed|wants?|needs?|likes?|asked)|is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
     r"|helps?|means|looks?|seems?|\w+s)\b"
@@ -205,7 +216,7 @@ def _begins_with_me(tokens: Sequence[Token], place: int) -> bool:
     """ "For the report I need …"."""
     before = tokens[place - 1].text.lower().split()[-1:]
     return (
-        place > 2
+        place > 1
         and tokens[place].kind != "mark"
         and tokens[place].text.lower().split()[0] in ("i", "we", "i'd", "we'd", "let's")
         and before not in (["because"], ["since"], ["as"], ["that"], ["which"], ["and"], ["what"], ["if"], ["when"])
@@ -395,10 +406,15 @@ def _tailed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
         text = _text(tail)
         comma = bool(tokens[place - 1].mask & _COMMA)
         if _TAILS.match(text):
-            purpose = text.startswith(("so that", "in order"))
+            purpose = text.startswith(("so that", "in order", "to ", "for "))
             if not _may_be_passed(tail, counted=False, only=not purpose) or (purpose and _holds_names(tail)):
                 continue
             if text.startswith(("otherwise", "or else")) and not _has_subject(tail[1:]):
+                continue
+        elif _REMARKS.match(text) and (comma or tokens[place - 1].text.lower() in ("please", "thanks", "asap")):
+            if any(t.mask & _NEGATED for t in tail) or _holds_names(tail):
+                continue
+            if _UNREAL & set(_words(tail)) or not _may_be_passed(tail, counted=False, only=False):
                 continue
         elif comma and _TAIL_CLAUSE.match(text):
             negated = any(t.mask & _NEGATED for t in tail if t.text.lower() != "never")

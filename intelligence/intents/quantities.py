@@ -287,6 +287,12 @@ class Quantities:
         if value is None:
             return None, 0
         next_word = self._words[place + length : place + length + 1]
+        if next_word == ["point"]:  # "one point five"
+            digits = ""
+            while (said := self._words[place + length + 1 + len(digits) :][:1]) and said[0] in _ONES[:10]:
+                digits += str(_NUMBER_WORDS[said[0]])
+            if digits:
+                return value + Decimal(f"0.{digits}"), length + 1 + len(digits)
         if next_word and next_word[0] in ("hundred", "thousand", "dozen"):
             value, length = value * _SCALES[next_word[0]], length + 1
             rest_place = place + length + (1 if self._words[place + length : place + length + 1] == ["and"] else 0)

@@ -73,8 +73,26 @@ _SLASHED = re.compile(r"(?<![\w/-])(?:forward )?slash ([a-z][\w-]*)(?: slash ([a
 _DOTTED = re.compile(r"\b[a-z0-9][\w-]*(?: dot [a-z0-9][\w-]*)+", re.IGNORECASE)
 
 
+_HOUR_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_HOURS = re.compile(
+    rf"\bat (\d{{1,2}}|{'|'.join(_HOUR_WORDS)})(?: o'?clock)?"
+    r" (in the morning|in the afternoon|in the evening|at night|a\.?m\.?|p\.?m\.?)(?!\w)",
+    re.IGNORECASE,
+)
+
+
+def _hour(found: re.Match[str]) -> str:
+    """ "at nine in the morning" as "at 9am"."""
+    said = found[1].lower()
+    hour = int(said) if said.isdigit() else _HOUR_WORDS.index(said) + 1
+    if not 1 <= hour <= 12:
+        return found[0]
+    return f"at {hour}{'am' if found[2].lower() in ('in the morning', 'am', 'a.m.', 'a.m') else 'pm'}"
+
+
 def _dictated(text: str) -> str:
     """ "slash pay" and "shop dot example dot com" as they are written."""
+    text = _HOURS.sub(_hour, text)
     if " dot " in text.lower():
         text = _DOTTED.sub(lambda found: re.sub(r" dot ", ".", found[0], flags=re.IGNORECASE), text)
     if "slash " in text.lower():

@@ -27,6 +27,7 @@ def results(part: str) -> list[Result]:
         "adversarial",
         "strangers",
         "strangers_2",
+        "strangers_3",
         "wordings",
         "frozen",
         "languages",
@@ -53,6 +54,7 @@ def test_there_are_as_many_sentences_as_were_asked_for() -> None:
             "adversarial",
             "strangers",
             "strangers_2",
+            "strangers_3",
             "wordings",
             "frozen",
         )
