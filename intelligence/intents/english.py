@@ -11,24 +11,30 @@ CONCEPTS: dict[str, str] = {
     "ROUTE": (
         "should be on, needs to be on, need to be on, must be on, has to be on, ought to be on, be completely on, "
         "be fully on, be entirely on, be all on, completely on, fully on, entirely on, belong with, ->, =>, →, "
-        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need to go to, "
+        "should go to, must go to, can go to, may go to, has to go to, have to go to, needs to go to, need "
+        "to go to, "
         "should go, must go, can go, may go, has to go, have to go, bleed, bleed off, trickle, siphon, drip, feed, "
         "land in, end up in, arrive in, answered by, be answered by, be handled by, processed by, be processed by, "
         "cut across, kick over, fail over, failover, roll onto, route, send, shift, direct, move, steer, forward, "
         "divert, point, funnel, transfer, redirect, reroute, switch, push, migrate, pass, deliver, cut over, "
-        "switch over, send over, assign, dispatch, bring, flip, move over, receive, get, take, go, goes, flow, land, "
+        "switch over, send over, assign, dispatch, bring, flip, move over, receive, get, take, go, goes, "
+        "flow, land, "
         "serve, handle, roll out, hand, hand over, channel, allocate, dial, ramp, see, go to, goes to, going to, "
         "be on, sit on, cut, hit, go back, goes back, come back, comes back, land on, end up on, end up at, "
         "be served by, served by, run on, live on, arrive at, rebalance, relocate, reassign, swing, port, served, "
-        "sending, divided, hits, handled by, handled, taken by, received by, flow to, go on, stay on, be at, sit at, "
+        "sending, divided, hits, handled by, handled, taken by, received by, flow to, go on, stay on, be at, "
+        "sit at, "
         "stand at, live at, sits on, go over to, flow into, shove, pull, nudge, guide, lead, carry, convey, "
-        "deflect to, usher, conduct, drive, run through, go through, goes through, hop, slide, flip over, roll over, "
+        "deflect to, usher, conduct, drive, run through, go through, goes through, hop, slide, flip over, "
+        "roll over, "
         "fall to, falls to, is for, are for, belong to, belongs to, enjoy, own, take over, takes over, absorb, "
-        "pick up, picks up, sent, given, taken, brought, driven, led, passed on, moved over, put through, belong on, "
+        "pick up, picks up, sent, given, taken, brought, driven, led, passed on, moved over, put through, "
+        "belong on, "
         "belongs on, belong at"
     ),
     "SPLIT": (
-        "algorithm, balancing algorithm, balancing strategy, load balancing algorithm, load balancing strategy, lb, "
+        "algorithm, balancing algorithm, balancing strategy, load balancing algorithm, load balancing "
+        "strategy, lb, "
         "strategy, break down, dole out, mete out, break up, split, divide, distribute, balance, spread, share, "
         "partition, traffic split, load balancing, load balance, load-balance, load-balancing, apportion, "
         "traffic splitting, weight, weighted, proportion, ratio, divide up, divided, parted, carve up, slice"
@@ -37,32 +43,41 @@ CONCEPTS: dict[str, str] = {
         "please set, dial, dial in, pin, fix, settle, keep, tune, put on, slap, bring, drop, cut, shorten, extend, "
         "lengthen, relax, tighten, move, set, make, use, apply, add, put, configure, set up, setup, define, "
         "establish, enforce, impose, implement, introduce, give, provide, have, install, set to, create, change, "
-        "update, adjust, increase, raise, lower, reduce, decrease, bump, turn up, turn down, put in place, roll out, "
-        "need, needs, require, run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, pick out, "
+        "update, adjust, increase, raise, lower, reduce, decrease, bump, turn up, turn down, put in place, "
+        "roll out, "
+        "need, needs, require, run, want, allow, get, modify, attach, pick, choose, select, prefer, employ, "
+        "pick out, "
         "opt for, go with, adopt, specify, assign, grant, turn"
     ),
     "CREATE": (
         "produce, compile, put together, wire up, put up, roll, hook up, provision, open up, create, add, make, "
-        "build, register, spin up, stand up, define, set up, setup, publish, expose, open, bring up, launch, onboard, "
+        "build, register, spin up, stand up, define, set up, setup, publish, expose, open, bring up, launch, "
+        "onboard, "
         "deploy, introduce, generate, new"
     ),
     "ON": (
-        "enable, turn on, activate, switch on, require, enforce, start, use, force, mandate, make mandatory, demand, "
+        "enable, turn on, activate, switch on, require, enforce, start, use, force, mandate, make mandatory, "
+        "demand, "
         "insist on, want, turn it on, must use, must be, should use, has to use, have to use, apply, put, make"
     ),
     "OFF": (
-        "can go, may go, should go, must go, has to go, needs to go, can be removed, can be dropped, is not needed, "
+        "can go, may go, should go, must go, has to go, needs to go, can be removed, can be dropped, is not "
+        "needed, "
         "isn't needed, not needed, is no longer needed, no longer needed, obsolete, can come off, should come off, "
-        "wipe, nuke, ditch, unset, tear down, disable, turn off, deactivate, switch off, remove, delete, stop, lift, "
+        "wipe, nuke, ditch, unset, tear down, disable, turn off, deactivate, switch off, remove, delete, "
+        "stop, lift, "
         "clear, cancel, drop, get rid of, end, take off, take away, turn it off, kill, no longer, no more, scrap, "
-        "retire, abolish, quit, cease, switched off, need its, doesn't need, does not need, don't need, no need for, "
+        "retire, abolish, quit, cease, switched off, need its, doesn't need, does not need, don't need, no "
+        "need for, "
         "not need, be stopped, be removed, removed, stopped, dropped, taken off, be dropped, do without, "
         "do away with, dispense with, take down, off"
     ),
     "KEEP": ("keep, leave, stay, stays, remain, remains, retain, hold, kept, held, left"),
     "ALLOW": (
-        "be able to, be allowed to, have permission to, permission to, give access, grant access, allow, permit, let, "
-        "grant, may, authorize, authorise, admit, let in, let through, able, allowed, welcome, whitelist, allowlist, "
+        "be able to, be allowed to, have permission to, permission to, give access, grant access, allow, "
+        "permit, let, "
+        "grant, may, authorize, authorise, admit, let in, let through, able, allowed, welcome, whitelist, "
+        "allowlist, "
         "accept, restrict to, reserve, reserved"
     ),
     "DENY": (
@@ -72,11 +87,13 @@ CONCEPTS: dict[str, str] = {
         "must not pass, not get through, cut it off, reject, block, deny, forbid, ban, refuse, prevent, prohibit, "
         "disallow, blacklist, blocklist, denylist, barred, shut out, keep out, lock out, cut off, drop, turn away, "
         "filter out, stop, filter, exclude, deflect, keep off, lock, ward off, fend off, no business, "
-        "have no business, has no business, fence off, blocked, denied, refuse to serve, throw out, kick out, thwart, "
+        "have no business, has no business, fence off, blocked, denied, refuse to serve, throw out, kick "
+        "out, thwart, "
         "turn down, not allowed, not permitted, forbidden, banned, forbade, kept out, shut"
     ),
     "CALL": (
-        "speak, talk, interact with, get at, reach into, call, access, reach, talk to, invoke, contact, connect to, "
+        "speak, talk, interact with, get at, reach into, call, access, reach, talk to, invoke, contact, "
+        "connect to, "
         "use, hit, speak to, communicate with, query, request, get to, consume, talk with, call into, go to, "
         "reach out to, talking to, connect with, connect, see, enter, reachable, accessible, callable, be reached, "
         "reached, be accessed, contacting, be contacted, invocable, open to, calling, get into, get in, "
@@ -93,7 +110,8 @@ CONCEPTS: dict[str, str] = {
         "scale itself up, scale on demand, self-scale, autoscaled, automatically grow, grow automatically, "
         "elastically, trigger scaling, trigger autoscaling, trigger a scale-out, trigger a scale out, "
         "should scale on, scales on, autoscale, auto-scale, autoscaling, auto-scaling, auto scale, auto scaling, "
-        "automatic scaling, automatically scale, scale automatically, hpa, horizontal autoscaling, elastic scaling, "
+        "automatic scaling, automatically scale, scale automatically, hpa, horizontal autoscaling, elastic "
+        "scaling, "
         "autoscaler, scaling automatically, scale by themselves, scale itself, scale themselves, scale on its own, "
         "scale on their own, scale up automatically, automatically scale up, scale out automatically, "
         "automatically scale out, automatic scale-out, dynamic scaling, dynamically scale, scale dynamically, "
@@ -106,14 +124,17 @@ CONCEPTS: dict[str, str] = {
         "copies, echo, replay, replayed, mirrored, copied, shadowed, fork"
     ),
     "RETRY": (
-        "have another go, have another try, another attempt, second chance, retried, redo, retry, retries, retrying, "
+        "have another go, have another try, another attempt, second chance, retried, redo, retry, retries, "
+        "retrying, "
         "re-try, try again, reattempt, retry attempts, tries again, repeat, retry policy, resend, attempt again, "
         "repeated, re-run, rerun, reissue, reissued, try, tried, tries"
     ),
     "TIMEOUT": (
         "be cancelled, be canceled, cancelled, canceled, be killed, be terminated, max wait, maximum wait, "
-        "wait time, patience, cut-off, cutoff, request deadline, deadlines, maximum response time, max response time, "
-        "maximum request duration, timeout, time out, time-out, time limit, deadline, give up, give up on, timeouts, "
+        "wait time, patience, cut-off, cutoff, request deadline, deadlines, maximum response time, max "
+        "response time, "
+        "maximum request duration, timeout, time out, time-out, time limit, deadline, give up, give up on, "
+        "timeouts, "
         "request timeout, cut off, abort after, timing out, time them out, time it out, response deadline, "
         "stop waiting, stop waiting for, max duration, maximum duration, run longer than, cut short, terminate, "
         "cancel requests, expire, expires, lapse, close"
@@ -130,24 +151,29 @@ CONCEPTS: dict[str, str] = {
         "latency, hold up, delays, add latency, hold back"
     ),
     "ABORT": (
-        "outage, failure, blow up, bail out, bail, abort, fail, error, return, answer, respond, respond with, errors, "
+        "outage, failure, blow up, bail out, bail, abort, fail, error, return, answer, respond, respond "
+        "with, errors, "
         "aborts, failing, failures, crash, break, reply"
     ),
     "FAULT": (
-        "fault, faults, chaos, inject, fault injection, simulate, chaos test, chaos experiment, injected, injection, "
+        "fault, faults, chaos, inject, fault injection, simulate, chaos test, chaos experiment, injected, "
+        "injection, "
         "disrupt, disturb"
     ),
     "LIMIT": (
-        "budget of, a budget of, allowance of, an allowance of, clamp, limit, rate limit, rate-limit, cap, throttle, "
+        "budget of, a budget of, allowance of, an allowance of, clamp, limit, rate limit, rate-limit, cap, "
+        "throttle, "
         "restrict, rate limiting, rate-limiting, throttling, rate limits, quota, ceiling, bound, max, maximum, "
-        "at most, no more than, not more than, not more, up to, limiting, limited, more than, only, ration, constrain"
+        "at most, no more than, not more than, not more, up to, limiting, limited, more than, only, ration, "
+        "constrain"
     ),
     "RATELIMIT": (
         "rate cap, ratelimit, request limit, rate limited, rate limit, rate-limit, throttle, rate limiting, "
         "rate-limiting, throttling, rate limits, quota, rate limiter"
     ),
     "BREAKER": (
-        "trip, trips, open the circuit, circuit break, circuit breaker, circuit breaking, circuit-breaker, breaker, "
+        "trip, trips, open the circuit, circuit break, circuit breaker, circuit breaking, circuit-breaker, "
+        "breaker, "
         "circuit breakers, breakers, circuit-breaking, bulkhead, break the circuit, circuit"
     ),
     "CONNECTIONS": (
@@ -173,12 +199,14 @@ CONCEPTS: dict[str, str] = {
         "consecutive, in a row, successive, straight, one after another, back to back, back-to-back, consecutively"
     ),
     "INSTANCE": (
-        "box, boxes, vm, vms, instance, instances, replica, replicas, pod, pods, copy, copies, endpoint, endpoints, "
+        "box, boxes, vm, vms, instance, instances, replica, replicas, pod, pods, copy, copies, endpoint, "
+        "endpoints, "
         "host, hosts, nodes, node, machine, machines, container, containers, backend, backends, server, servers, "
         "task, tasks, worker, workers"
     ),
     "DRAIN": (
-        "evacuate, wind down, decommission, out of production, out of play, out of the rotation, out of circulation, "
+        "evacuate, wind down, decommission, out of production, out of play, out of the rotation, out of "
+        "circulation, "
         "out of the load balancing, out of traffic, from rotation, from the rotation, drain off, drain, empty, "
         "take out of service, take out of rotation, draining, retire, phase out, quiesce, take offline, "
         "out of rotation, out of service, offline"
@@ -195,7 +223,8 @@ CONCEPTS: dict[str, str] = {
         "round robin, round-robin, roundrobin"
     ),
     "LEASTREQUEST": (
-        "least conns, fewest connections, fewest active requests, least active requests, least outstanding requests, "
+        "least conns, fewest connections, fewest active requests, least active requests, least outstanding "
+        "requests, "
         "least outstanding, least_conn, least active, least request, least-request, least requests, "
         "least connections, least loaded, least-loaded, least busy, least_request, fewest requests, least conn"
     ),
@@ -217,12 +246,14 @@ CONCEPTS: dict[str, str] = {
         "with a valid login, who are logged in, who have logged in, authorised users, authorized users, authentic"
     ),
     "LOGIN": (
-        "be logged in before they can, log in before they can, sign in before they can, authenticate before they can, "
+        "be logged in before they can, log in before they can, sign in before they can, authenticate before "
+        "they can, "
         "be authenticated before they can, be logged in before you can, log in before, authenticate before, "
         "authentication, login, log in, sign in, jwt, jwts, jwt token, jwt tokens, token, tokens, bearer token, "
         "bearer tokens, jwt authentication, jwt validation, log-in, authenticate, jwt auth, auth, sign-in, "
         "json web token, json web tokens, access token, access tokens, token check, be logged in, a login, "
-        "be authenticated, credentials, logging in, signing in, token validation, id token, valid token, valid tokens"
+        "be authenticated, credentials, logging in, signing in, token validation, id token, valid token, "
+        "valid tokens"
     ),
     "FILTERING": ("filter, filters, blocking, filtering, detection, inspection, scanning, checks, check, blocker"),
     "VALIDATE": (
@@ -236,7 +267,8 @@ CONCEPTS: dict[str, str] = {
         "without signing in, without being signed in, who are not logged in, who is not logged in, "
         "who are not authenticated, who is not authenticated, without valid token, without valid credentials, "
         "without credentials, without proof of identity, without a valid jwt, without a jwt, without jwt, "
-        "lacking a token, lacking a valid token, anonymous, unauthenticated, anonymous users, unauthenticated users, "
+        "lacking a token, lacking a valid token, anonymous, unauthenticated, anonymous users, "
+        "unauthenticated users, "
         "unauthenticated requests, anonymous requests, not logged in, without a token, without a valid token, "
         "without a login, without authentication"
     ),
@@ -251,7 +283,8 @@ CONCEPTS: dict[str, str] = {
         "source addresses, client ips, clients, source, ranges, range, cidr, subnet, network"
     ),
     "COUNTRYWORD": (
-        "country, countries, located in, based in, geography, region, coming from, originating from, originating in, "
+        "country, countries, located in, based in, geography, region, coming from, originating from, "
+        "originating in, "
         "geo, geoip"
     ),
     "FEED": (
@@ -259,7 +292,8 @@ CONCEPTS: dict[str, str] = {
         "threat-feed"
     ),
     "REFUSEDREQUESTS": (
-        "refused requests, denied requests, rejected requests, blocked requests, refusals, failed requests, refused, "
+        "refused requests, denied requests, rejected requests, blocked requests, refusals, failed requests, "
+        "refused, "
         "4xx, denials"
     ),
     "SQLI": (
@@ -272,7 +306,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "XSS": ("xss, cross-site scripting, cross site scripting, script injection, script tags, cross-site-scripting"),
     "ATTACK": (
-        "attack, attacks, attempts, attempt, patterns, pattern, payload, payloads, injection, injections, exploits, "
+        "attack, attacks, attempts, attempt, patterns, pattern, payload, payloads, injection, injections, "
+        "exploits, "
         "exploit, threat, threats, signatures, strings, probes"
     ),
     "AUDIT": (
@@ -296,7 +331,8 @@ CONCEPTS: dict[str, str] = {
         "beta user, whoever, anyone who, everyone who, those who, anybody who"
     ),
     "PERUSER": (
-        "per user, per-user, for each user, each user, per customer, per account, every user, for every user, a user, "
+        "per user, per-user, for each user, each user, per customer, per account, every user, for every "
+        "user, a user, "
         "per consumer, per caller, any user, any single user, any one user, per person, by user, individual user, "
         "single user, no user, no single user, no customer, no caller, no consumer, each and every user, "
         "every single user, any given user, one user, per head, per login"
@@ -342,7 +378,8 @@ CONCEPTS: dict[str, str] = {
         "never fewer than, between, floor"
     ),
     "MAX": (
-        "maximum, max, at most, no more than, not more than, up to, maximal, never above, never more than, capped at, "
+        "maximum, max, at most, no more than, not more than, up to, maximal, never above, never more than, "
+        "capped at, "
         "to, ceiling, and, cap"
     ),
     "CPU": (
@@ -363,7 +400,8 @@ CONCEPTS: dict[str, str] = {
         "ninety ninth percentile, ninety-ninth percentile, ninety fifth percentile, ninety-fifth percentile, "
         "ninetieth percentile, p ninety nine, p ninety five, p ninety, p fifty, "
         "ninety ninth percentile latency, ninety fifth percentile latency, "
-        "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, p95, p90, "
+        "slower than, slower, answers slower than, latency, latencies, response time, response times, p99, "
+        "p95, p90, "
         "p50, median latency, request duration, p99 latency, p95 latency, p99 response time, 99th percentile, "
         "95th percentile, p99.9, p999, response latency, 90th percentile, median, slow responses, percentile, "
         "p90 latency, p50 latency, request latency, tail latency, response-time, answer time, median response time"
@@ -380,10 +418,12 @@ CONCEPTS: dict[str, str] = {
         "send me a message, sms me, give me a call, give us a shout, mail, mail me, text me, slack me, "
         "get me out of bed, alert us, let the team know, let ops know, let the on-call know, let everybody know, "
         "let everyone know, let sre know, let the devs know, let people know, send a message, send an email, "
-        "send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get a page, "
+        "send a notification, send us a message, drop me a line, raise hell, yell, scream, shout at me, get "
+        "a page, "
         "get paged, be paged, beep, buzz, tell the team, tell ops, tell the on-call, tell someone, tell everybody, "
         "alert, alerts, notify, warn, page, tell me, tell us, let me know, alarm, notification, ping, message, "
-        "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, wake me, "
+        "raise an alarm, warning, let us know, give me a shout, send alert, send alerts, alerting, inform, "
+        "wake me, "
         "wake me up, wake us, wake us up, notifications, shout, raise an alert, email, sound the alarm, ring, "
         "call me, alarms, page me, page us, be notified, notified, be told, told, be alerted, alerted, "
         "give me a heads-up, heads-up, sound an alarm, trigger an alarm, trigger an alert, fire an alert, raise, "
@@ -394,24 +434,29 @@ CONCEPTS: dict[str, str] = {
         "each time, where, as long as, for, on"
     ),
     "ABOVE": (
-        "becomes more than, becomes higher than, becomes greater than, becomes larger than, becomes longer than, become more than, gets higher than, gets longer than, gets above, climbs to more than, "
+        "becomes more than, becomes higher than, becomes greater than, becomes larger than, becomes longer "
+        "than, become more than, gets higher than, gets longer than, gets above, climbs to more than, "
         "above, over, exceeds, exceed, climb over, climb past, go above, get above, grow above, grows above, "
         "grow beyond, grows beyond, rise over, rise beyond, jump over, jumps over, jump past, shoot above, "
         "shoot over, shoot past, creep above, creep over, exceeds the, cross, top, surpass, reach, spike past, "
         "run over, runs over, more than, greater than, higher than, >, goes above, rises above, passes, beyond, "
         "crosses, tops, climbs above, goes over, gets above, is above, larger than, surpasses, hits, reaches, "
-        "climbs over, gets over, climbs past, goes past, go over, rise above, rises over, exceeding, go past, past, "
-        "is over, is more than, is higher than, is greater than, in excess of, gets past, spikes above, spikes over, "
+        "climbs over, gets over, climbs past, goes past, go over, rise above, rises over, exceeding, go "
+        "past, past, "
+        "is over, is more than, is higher than, is greater than, in excess of, gets past, spikes above, "
+        "spikes over, "
         "jumps above, >=, at least, worse than, longer than, rises past, rise past, climb above, spike above, "
         "slower than, are over, are above, outgrows, breaches, get worse than, gets worse than, shoots past, "
         "creeps above, tops out above, is past, stays above, stays over, remains above, remains over, keeps above, "
-        "sits above, is beyond, rises beyond, goes beyond, go beyond, over and above, upwards of, north of, get over, "
+        "sits above, is beyond, rises beyond, goes beyond, go beyond, over and above, upwards of, north of, "
+        "get over, "
         "collects over"
     ),
     "BELOW": (
         "below, under, less than, lower than, <, drops below, falls below, stays below, is below, smaller than, "
         "is under, fewer than, stays under, drop below, fall below, falls under, remains below, beneath, <=, "
-        "better than, at most, goes below, are below, are under, stay below, stay under, is less than, remain below, "
+        "better than, at most, goes below, are below, are under, stay below, stay under, is less than, "
+        "remain below, "
         "dips below"
     ),
     "LASTING": ("for, lasting, longer than, for more than, over, for at least, sustained for, during"),
@@ -457,7 +502,8 @@ CONCEPTS: dict[str, str] = {
     "LIKE": ("like, such as, for example, including, e.g., namely, e g, i.e."),
     "REPORT": (
         "recap, roundup, status update, status mail, status email, health summaries, health mail, wrap-up, report, "
-        "reports, summary, health report, health reports, summaries, digest, status report, status reports, overview, "
+        "reports, summary, health report, health reports, summaries, digest, status report, status reports, "
+        "overview, "
         "health summary, digests, health digest, reporting"
     ),
     "HOURLY": ("hourly, every hour, each hour, once an hour, per hour"),
@@ -474,7 +520,8 @@ CONCEPTS: dict[str, str] = {
     # --- taking back, asking ---
     "UNDO": (
         "undone, "
-        "go back one step, one step back, go one step back, back one step, walk back, roll that back, undo, revert, "
+        "go back one step, one step back, go one step back, back one step, walk back, roll that back, undo, "
+        "revert, "
         "roll, take back, roll back, rollback, reverse, back out, go back on, withdraw, undo it, unwind, undoing"
     ),
     "LAST": (
@@ -488,21 +535,25 @@ CONCEPTS: dict[str, str] = {
         "configuration change, modifications"
     ),
     "RESTORE": (
-        "go back, restore, return, roll back, rollback, revert, reset, bring back, take us back, rewind, jump back, "
+        "go back, restore, return, roll back, rollback, revert, reset, bring back, take us back, rewind, "
+        "jump back, "
         "turn back, turn the clock back, get back, put back, put everything back, bring everything back, "
         "take me back, set back, set everything back"
     ),
     "STATE": (
         "where it was, where we were, where things were, how things stood, where it stood, like it was, "
-        "like they were, the way it were, as they were, how they were, where they were, state, config, configuration, "
+        "like they were, the way it were, as they were, how they were, where they were, state, config, "
+        "configuration, "
         "setup, how it was, the way it was, as it was, what it was, what we had, how things were, "
         "the way things were, mesh, was, were, policies, point, documents, situation, status, settings, time, had, "
         "what"
     ),
     "REVISIONWORD": ("revision, rev"),
     "SHOW": (
-        "tell me, tell us, let me know, let us know, i like to know, i like to see, i would like to see, explain to me, i need to see, i wish to know, i wish to see, "
-        "i need to know, we need to know, i want to know, we want to know, i'd like to know, we'd like to know, show, "
+        "tell me, tell us, let me know, let us know, i like to know, i like to see, i would like to see, "
+        "explain to me, i need to see, i wish to know, i wish to see, "
+        "i need to know, we need to know, i want to know, we want to know, i'd like to know, we'd like to "
+        "know, show, "
         "display, list, give, view, see, open, print, tell, get, present, bring up, pull up, describe, report, "
         "visualize, visualise, check, look at, find out, know, draw, render, launch, take me to, go to, let see, "
         "want to see, summarize, summarise, need, what, how, which, are, is, shown"
@@ -537,7 +588,8 @@ CONCEPTS: dict[str, str] = {
         "edited, news, touched"
     ),
     "BEHIND": (
-        "do not have the newest configuration, do not have the newest config, do not have the latest configuration, "
+        "do not have the newest configuration, do not have the newest config, do not have the latest "
+        "configuration, "
         "don't have the newest configuration, don't have the newest config, don't have the latest configuration, "
         "without the newest configuration, without the latest configuration, without the latest config, "
         "have an old configuration, have an old config, have not received the newest configuration, "
@@ -557,7 +609,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "PROXY": ("proxy, proxies, envoy, envoys, sidecar, sidecars, gateways, data plane, dataplane"),
     "REFUSED": (
-        "refused, refuse, rejected, denied, failing, blocked, refusing, nacked, turned down, not accepted, declined, "
+        "refused, refuse, rejected, denied, failing, blocked, refusing, nacked, turned down, not accepted, "
+        "declined, "
         "returning errors, erroring, broken, getting refused, getting rejected, being refused, being rejected, "
         "getting denied, failed, refuses, rejects"
     ),
@@ -579,16 +632,19 @@ CONCEPTS: dict[str, str] = {
         "answers, response, replies, stream, bandwidth, anything, anything that, whatever, everything that, stuff"
     ),
     "NOUN": (
-        "api, app, application, deployment, cluster, workload, microservice, component, system, backend, apis, build, "
+        "api, app, application, deployment, cluster, workload, microservice, component, system, backend, "
+        "apis, build, "
         "apps, track, pool, lane, site, endpoint"
     ),
     "SERVICENOUN": ("service, services, service's, svc, svcs, microservices"),
     "VERSIONNOUN": (
-        "version, release, build, deployment, version's, variant, one, versions, releases, revision, pods, instances, "
+        "version, release, build, deployment, version's, variant, one, versions, releases, revision, pods, "
+        "instances, "
         "track, branch, cluster, subset, code, side"
     ),
     "ROUTENOUN": (
-        "route, routes, routing, http route, httproute, endpoint, ingress, path, mapping, routing rule, http routes, "
+        "route, routes, routing, http route, httproute, endpoint, ingress, path, mapping, routing rule, http "
+        "routes, "
         "routing rules, entry, httproutes, ingress route"
     ),
     "NEW": ("new, fresh, additional, another, brand new, brand-new, second, extra"),
@@ -603,7 +659,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "METHODWORD": ("method, methods, http method, verb, request method"),
     "PATHWORD": (
-        "below, beneath, anything under, everything under, underneath, path, paths, url, prefix, under, path prefix, "
+        "below, beneath, anything under, everything under, underneath, path, paths, url, prefix, under, path "
+        "prefix, "
         "url path, uri, url prefix, beginning with, starting with, starts with, begins with, paths under, at"
     ),
     "HOSTWORD": ("host, hostname, domain, host name, domain name, on host, on the host"),
@@ -614,7 +671,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "EVERY": (
         "everything, everywhere, mesh, whole mesh, entire mesh, globally, mesh-wide, meshwide, fleet, "
-        "service-to-service, between services, service to service, all of them, the mesh, across the board, in-mesh, "
+        "service-to-service, between services, service to service, all of them, the mesh, across the board, "
+        "in-mesh, "
         "inter-service, internal, internally, overall, among services, across services, cluster-wide, anywhere, "
         "across all services, platform, whole platform, generally, global, service-to-service communication, "
         "east-west, system-wide, systemwide, interservice, whole system, between the services, mesh wide, "
@@ -627,11 +685,13 @@ CONCEPTS: dict[str, str] = {
     "STABLE": ("stable"),
     "CANARY": ("canary, canaries"),
     "REST": (
-        "rest, remainder, remaining, others, other, everything else, what is left, what's left, leftover, the other, "
+        "rest, remainder, remaining, others, other, everything else, what is left, what's left, leftover, "
+        "the other, "
         "everybody else, everyone else, the balance, left over, remaining traffic, else"
     ),
     "EVENLY": (
-        "evenly, equally, even, equal, fairly, half and half, fifty-fifty, fifty fifty, equal parts, in equal parts, "
+        "evenly, equally, even, equal, fairly, half and half, fifty-fifty, fifty fifty, equal parts, in "
+        "equal parts, "
         "50-50, half-half, half half"
     ),
     "STATUS": ("status, code, http status, http code, status code, http, error code, codes"),
@@ -646,7 +706,8 @@ CONCEPTS: dict[str, str] = {
     "AGO": ("ago, earlier, before"),
     "OLD": ("old, older"),
     "HIGH": (
-        "high, too high, elevated, bad, up, rising, rises, rise, increases, increase, spikes, spike, climbs, goes up, "
+        "high, too high, elevated, bad, up, rising, rises, rise, increases, increase, spikes, spike, climbs, "
+        "goes up, "
         "gets bad"
     ),
     "MORE": ("more"),
@@ -667,19 +728,23 @@ CONCEPTS: dict[str, str] = {
         "off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, go down to"
     ),
     "OF": (
-        "upon, of, for, on, in, at, across, within, regarding, concerning, behind, against, inside, towards, as for, "
+        "upon, of, for, on, in, at, across, within, regarding, concerning, behind, against, inside, towards, "
+        "as for, "
         "when it comes to, with respect to, in front of, hitting, destined for, bound for, meant for, heading to, "
         "aimed at, belonging to, toward, to, from, through, by, over"
     ),
     "FOR": ("for, during, lasting, over the next, for the next, over, the next, next, in the next"),
     "FROM": (
-        "from, out of, away from, coming from, originating from, originating in, off, originate in, originate from, "
+        "from, out of, away from, coming from, originating from, originating in, off, originate in, "
+        "originate from, "
         "come from, comes from, that come from, located in, based in, sent from, sent by, hailing from"
     ),
     "WITH": (
         "contain, containing, "
-        "with, using, via, through, by, having, along with, as, containing, that contain, contains, whose, carrying, "
-        "bearing, include, includes, including, holding, that look like, looking like, that has, that have, with a, "
+        "with, using, via, through, by, having, along with, as, containing, that contain, contains, whose, "
+        "carrying, "
+        "bearing, include, includes, including, holding, that look like, looking like, that has, that have, "
+        "with a, "
         "resembling, look like, looks like"
     ),
     "BETWEEN": ("between, among, amongst, across, over"),
@@ -690,23 +755,28 @@ CONCEPTS: dict[str, str] = {
         "that take more than, no longer than, at most, of, to"
     ),
     "AND": (
-        "and, &, plus, as well as, along with, together with, or, but, while, yet, whereas, and also, then, and then, "
+        "and, &, plus, as well as, along with, together with, or, but, while, yet, whereas, and also, then, "
+        "and then, "
         "after that, afterwards, followed by"
     ),
     "THEN": (
         "then, and then, after that, afterwards, next, followed by, finally, lastly, second, first, firstly, "
-        "secondly, thirdly, third, besides, furthermore, moreover, additionally, in addition, on top of that, on top"
+        "secondly, thirdly, third, besides, furthermore, moreover, additionally, in addition, on top of "
+        "that, on top"
     ),
     "NOT": (
         "hold off, hold off on, hold back on, refrain from, refrain, "
         "not, no, never, without, don't, dont, doesn't, do not, cannot, can't, cant, won't, shouldn't, mustn't, "
-        "must not, should not, may not, isn't, aren't, does not, didn't, nor, neither, stop, none, nothing, nobody, "
+        "must not, should not, may not, isn't, aren't, does not, didn't, nor, neither, stop, none, nothing, "
+        "nobody, "
         "no one"
     ),
     "IF": (
         "if, unless, until, except, when, while, provided, assuming, in case, only if, as long as, rather, but, "
-        "however, otherwise, apart, excluding, save, ever, before, till, once, whenever, though, although, depending, "
-        "maybe, perhaps, possibly, might, could it, half-way, minus, barring, instead of, rather than, in place of, "
+        "however, otherwise, apart, excluding, save, ever, before, till, once, whenever, though, although, "
+        "depending, "
+        "maybe, perhaps, possibly, might, could it, half-way, minus, barring, instead of, rather than, in "
+        "place of, "
         "as opposed to, not only, apart from, aside from, other than that, with the exception of, but not, "
         "anything but that, regardless, even if, even though, in spite of, despite"
     ),
@@ -717,7 +787,8 @@ CONCEPTS: dict[str, str] = {
     ),
     "VAGUE": (
         "some, most, many, few, several, part, less, fewer, majority, a bit, a lot, plenty, couple, a couple, "
-        "a little, a few, bit, some of, most of, part of, enough, hardly, barely, nearly all, almost all, slightly, "
+        "a little, a few, bit, some of, most of, part of, enough, hardly, barely, nearly all, almost all, "
+        "slightly, "
         "double, triple, twice as many, twice as much, about, around, roughly, approximately, or so, more or less, "
         "nearly, almost, maybe, perhaps"
     ),
@@ -727,7 +798,8 @@ CONCEPTS: dict[str, str] = {
 SILENT = (
     "listen, okay listen, ok listen, the thing is, so the thing is, here's the thing, you know, i mean, "
     "please to, already now, listens, listen, listening, becomes, become, arrives, arriving, that arrives, i made, "
-    "we made, we've made, i've made, go ahead and please, i need you now to, okay so, ok so, all right so, right so, "
+    "we made, we've made, i've made, go ahead and please, i need you now to, okay so, ok so, all right so, "
+    "right so, "
     "alright so, now then, "
     "it would be appreciated if, it'd be appreciated if, i am writing to ask you to, i'm writing to ask you to, "
     "i'm writing to request that, i would like to request that, i'd like to request that, we request that, "
@@ -743,12 +815,15 @@ SILENT = (
     "what i need is, what we need is, all i want is, all we need is, i'd appreciate it if, we'd appreciate it if, "
     "kindly ensure that, please be advised that, i would ask you to, you can, you may, let's have, let us have, "
     "please arrange, i was hoping you could, i was hoping we could, i hoped you could, i'd be happy if you could, "
-    "i would be happy if you could, it is necessary to, it's necessary to, it is important that, it's important that, "
-    "it is necessary that, there should be, there must be, there needs to be, there has to be, it is required that, "
+    "i would be happy if you could, it is necessary to, it's necessary to, it is important that, it's "
+    "important that, "
+    "it is necessary that, there should be, there must be, there needs to be, there has to be, it is "
+    "required that, "
     "nope, nah, umm, ummm, uhm, erm, hmmm, ahem, always, wish, i wish, we wish, how do i say this, how do i say, "
     "how to say, how do you say, how should i put it, what's the word, let me think, let me see, if i may, "
     "if i may ask, could somebody, can somebody, could someone, can someone, would somebody, would someone, "
-    "can anybody, could anybody, can anyone, could anyone, may somebody, can u, could u, would u, will u, u, gimme, "
+    "can anybody, could anybody, can anyone, could anyone, may somebody, can u, could u, would u, will u, u, "
+    "gimme, "
     "ugh, argh, ah, aha, gosh, jeez, omg, lol, tbh, imo, afaik, imho, anyways, anyway, yeah, yep, yes, yup, "
     "real quick, quick one, small request, one request, a request, current, tia, kthx, much obliged, obliged, "
     "if u can, hiya, howdy, hallo, phew, oi, guess, i guess, i suppose, i believe, i'd rather, on-call, oncall, "
@@ -757,23 +832,35 @@ SILENT = (
     "would it be possible to, is it possible to, i want to, i want you to, i want, i would like to, "
     "i would like you to, i'd like to, i'd like you to, i'd like, i would like, id like to, we want to, "
     "we would like to, we'd like to, we need to, i need to, i need you to, we need you to, i need, we need, let's, "
-    "lets, let us, just, now, the, a, an, our, my, your, this, that, these, those, hey, hi, hello, thanks, thank you, "
-    "thx, ok, okay, so, well, right away, right now, immediately, asap, automatically, simply, basically, actually, "
-    "currently, quickly, quick, be, is, are, am, was, been, being, should, must, will, shall, would, has to, have to, "
-    "needs to, ought to, go ahead and, go ahead, for me, for us, me, us, there, here, do, does, did, such, own, good, "
+    "lets, let us, just, now, the, a, an, our, my, your, this, that, these, those, hey, hi, hello, thanks, "
+    "thank you, "
+    "thx, ok, okay, so, well, right away, right now, immediately, asap, automatically, simply, basically, "
+    "actually, "
+    "currently, quickly, quick, be, is, are, am, was, been, being, should, must, will, shall, would, has to, "
+    "have to, "
+    "needs to, ought to, go ahead and, go ahead, for me, for us, me, us, there, here, do, does, did, such, "
+    "own, good, "
     "new policy for, sure, at once, make sure, make sure that, ensure, ensure that, see to it that, see to it, "
-    "for now, from now on, going forward, at the moment, today's, then please, in order to, i, we, you, team, folks, "
-    "everyone, guys, dear, apg, mesh please, when you can, when you have a moment, when you get a chance, if you can, "
+    "for now, from now on, going forward, at the moment, today's, then please, in order to, i, we, you, "
+    "team, folks, "
+    "everyone, guys, dear, apg, mesh please, when you can, when you have a moment, when you get a chance, if "
+    "you can, "
     "if you could, if possible, if you would, if you please, if you don't mind, whenever you can, would you mind, "
-    "do me a favor and, do me a favour and, do me a favour, do me a favor, quick favour, quick favor, one more thing, "
+    "do me a favor and, do me a favour and, do me a favour, do me a favor, quick favour, quick favor, one "
+    "more thing, "
     "by the way, btw, as soon as possible, for a start, it would be great if you could, it would be great if you, "
-    "it would be nice if you could, it'd be great if you could, i was wondering if you could, i wonder if you could, "
+    "it would be nice if you could, it'd be great if you could, i was wondering if you could, i wonder if "
+    "you could, "
     "i think we should, i think, we should, you should, time to, it is time to, it's time to, go, ahead, really, "
-    "very, also, too, total, in total, altogether, in all, exactly, precisely, cheers, many thanks, much appreciated, "
+    "very, also, too, total, in total, altogether, in all, exactly, precisely, cheers, many thanks, much "
+    "appreciated, "
     "appreciated, ta, ty, great, cool, alright, all right, right, carefully, gently, safely, smoothly, straight, "
-    "straight away, directly, effective immediately, starting now, beginning now, as of now, production, prod, live, "
-    "kind of, sort of, up, over, down, out, back, have, has, had, want, wants, it to, them to, how about, what about, "
-    "hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, dude, friend, colleague, morning, good morning, good afternoon, "
+    "straight away, directly, effective immediately, starting now, beginning now, as of now, production, "
+    "prod, live, "
+    "kind of, sort of, up, over, down, out, back, have, has, had, want, wants, it to, them to, how about, "
+    "what about, "
+    "hm, hmm, um, uh, er, oh, yo, sir, mate, buddy, dude, friend, colleague, morning, good morning, good "
+    "afternoon, "
     "good evening, greetings, usage of, use of, amount of, number of, a total of, type, kind, value, value of, "
     "at a rate of, rate of, rate, tier, the following, following, as follows, things, policy that, themselves, "
     "itself, ourselves, myself, can, may, cause, try to, start to, start, begin to, begin, manage to, i'm, we're, "
@@ -781,12 +868,16 @@ SILENT = (
     "happens, happen, occur, occurs, take effect, valid, ensure they, in use, in place, respectively, version of, "
     "once more, again, soon, hereby, effective, at present, present, present day, existing, as well, completely, "
     "fully, entirely, totally, only just, properly, simultaneously please, for good, once and for all, like that, "
-    "for real, in one go, as a first step, first of all, as a start, to begin with, to start with, for a first step, "
+    "for real, in one go, as a first step, first of all, as a start, to begin with, to start with, for a "
+    "first step, "
     "automatic, each other, one another, oops, whoops, sorry, uh-oh, ouch, damn, wow, yikes, nice, well done, "
     "awesome, perfect, lovely, cool then, in the meantime, meanwhile, for the time being, temporarily please, "
-    "until further notice, as agreed, as discussed, as planned, like we discussed, as promised, per our discussion, "
-    "kind regards, regards, best, with pleasure, at your convenience, quick question, question, heads up, fyi, note, "
-    "urgent, important, asap please, no rush, straightaway, promptly, swiftly, at your earliest convenience, newly, "
+    "until further notice, as agreed, as discussed, as planned, like we discussed, as promised, per our "
+    "discussion, "
+    "kind regards, regards, best, with pleasure, at your convenience, quick question, question, heads up, "
+    "fyi, note, "
+    "urgent, important, asap please, no rush, straightaway, promptly, swiftly, at your earliest convenience, "
+    "newly, "
     "freshly, configure it so that, see that, arrange for, arrange, arrange that, help me, help us, help, "
     "i would appreciate it if you, would appreciate it if you could, i'd appreciate it if you could, "
     "be so kind as to, be so kind and, it'd be nice if, it would be nice if, i'd love for, i'd love to, "

@@ -411,7 +411,8 @@ FRAMES: tuple[Frame, ...] = (
     frame(
         "take off",
         f"OFF|NOT {_REMOVABLE}",
-        f"{_S} version TRAFFIC POLICY VALIDATE FILTERING OFF FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL "
+        f"{_S} version TRAFFIC POLICY VALIDATE FILTERING OFF "
+        f"FROM {_REMOVABLE.replace('|', ' ')} USE CREATE SET ON IT ALL "
         "ROUTE",
         _take_off,
         says="remove the timeout from payment",

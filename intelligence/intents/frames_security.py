@@ -80,6 +80,10 @@ def _access(c: Clause) -> list[Intent]:
         raise MisfitError  # "let cart be reached at shop.example.com" is a route
     if any(token.text.lower() in _INDEFINITE for token in c.tokens):
         raise AmbiguousError("who, or what, is meant:", what="meaning")
+    if any(one.text.lower() in _TOWARDS and two.kind == "country" for one, two in pairwise(c.tokens)) and any(
+        one.text.lower() in _FROM and two.kind == "country" for one, two in pairwise(c.tokens)
+    ):
+        raise MisfitError  # "traffic from China to Germany": where requests go to, no rule says
     sources, target = _roles(c)
     if action is Access.ALLOW and any(t.has(mask("ROUTE")) and not t.has(mask("CALL TRAFFIC")) for t in c.tokens):
         raise AmbiguousError(
@@ -190,6 +194,7 @@ def _of_exception(c: Clause, *, refused: bool, allowed: bool) -> Access:
     return Access.ONLY if refused else Access.DENY
 
 
+_TOWARDS = frozenset(("to", "towards", "into", "toward"))
 _INDEFINITE = frozenset(("something", "someone", "somebody", "stuff", "things", "itself", "themselves", "each other"))
 _LETTING = frozenset(
     ("allow", "permit", "admit", "accept", "whitelist", "allowlist", "grant", "authorize", "authorise")

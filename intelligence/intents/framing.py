@@ -1,8 +1,8 @@
 """The clauses around an order that say why, for whom or by whose word it is given, and what is left without them.
 
-"The rebuild takes so much CPU, which is why …", "Since the peak is over, …", "…, because only v2 implements them", "I was
-asked to …". Such a clause is passed over, and named in the answer, only if it holds nothing that could change the order:
-no condition, exception, modal, nor a name, time or number that the order might want.
+"The rebuild takes so much CPU, which is why …", "Since the peak is over, …", "…, because only v2 implements them", "I
+was asked to …". Such a clause is passed over, and named in the answer, only if it holds nothing that could change the
+order: no condition, exception, modal, nor a name, time or number that the order might want.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, VERSION, Token
 
 _CONCLUSIONS = tuple(
     tuple(text.split())
-    for text in (
-        "and that is why,and that's why,and this is why,which is why,that is why,that's why,this is why,"
-        "which means that,which means,for which reason,for which,therefore,hence,thus,consequently,and so,so please,so"
-    ).split(",")
+    for text in ["and that is why", "and that's why", "and this is why", "which is why", "that is why", "that's why", "this is why", "which means that", "which means", "for which reason", "for which", "therefore", "hence", "thus", "consequently", "and so", "so please", "so"]
 )
 _STATED_SUBJECTS_TEXT = (
     "i we they he she it there this that these those the our my their its a an some somebody someone everything "
@@ -27,19 +25,25 @@ _STATED_SUBJECTS_TEXT = (
 )
 _STATED_SUBJECTS = frozenset(_STATED_SUBJECTS_TEXT.split())
 _NO_SUBJECTS_TEXT = (
-    "when whenever once while after before during in on at from with by as for to if what which who how why where until "
-    "till unless upon without within over under then next later tomorrow tonight today yesterday not no never don't do "
+    "when whenever once while after before during in on at from with by as for to if what which who how why "
+    "where until "
+    "till unless upon without within over under then next later tomorrow tonight today yesterday not no "
+    "never don't do "
     "does did is are was were can could will would may might"
 )
 _NO_SUBJECTS = frozenset(_NO_SUBJECTS_TEXT.split())
 _FINITE = re.compile(
-    r"(?:is|are|was|were|am|has|have|had|do|does|did|don't|doesn't|didn't|isn't|aren't|wasn't|hasn't|haven't|will|won't"
-    r"|can|can't|cannot|could|went|came|got|gave|took|made|saw|said|told|began|broke|ran|fell|lost|found|thought|read"
+    r"(?:is|are|was|were|am|has|have|had|do|does|did|don't|doesn't|didn't|isn't|aren't|wasn't|hasn't|haven't"
+    r"|will|won't"
+    r"|can|can't|cannot|could|went|came|got|gave|took|made|saw|said|told|began|broke|ran|fell|lost|found"
+    r"|thought|read"
     r"|need|want|think|keep|look|expect|hope|like|\w+'(?:s|re|ve|m|ll|d)|\w{2,}ed|\w{2,}[^su\W]s|\w{2,}es)"
 )
 _ALWAYS_BARRED_TEXT = (
-    "unless except excepting excluding until till provided instead rather whether should must shall please let lets "
-    "ought you your yourself ignore forget pretend imagine suppose assume hypothetically example joke joking kidding "
+    "unless except excepting excluding until till provided instead rather whether should must shall please "
+    "let lets "
+    "ought you your yourself ignore forget pretend imagine suppose assume hypothetically example joke joking "
+    "kidding "
     "maybe perhaps if nobody against opposed opposes objects disagrees veto vetoed wait pending approval approve "
     "exempt exempted exception exceptions alone untouched unaffected stays remain remains leave"
 )
@@ -53,26 +57,31 @@ _ONLY = mask("ONLY NOBODYBUT")
 _NEGATED = mask("NOT")
 _COMMA = mask("COMMA DASH")
 
-_REASONS = frozenset(("because", "since", "as", "given", "considering", "seeing"))
-_NOT_AS = frozenset(("of", "soon", "long", "if", "well", "far", "for", "a", "an", "many", "much"))
 _OPENERS = re.compile(
-    r"(?:because|since(?! (?:yesterday|today|\d))|given(?: that)?|considering|seeing that|now that|in order to|so that"
-    r"|due to|owing to|thanks to|in response to|in view of|in light of|on behalf of|according to|following (?:the|our|my)"
+    r"(?:because|since(?! (?:yesterday|today|\d))|given(?: that)?|considering|seeing that|now that"
+    r"|in order to|so that"
+    r"|due to|owing to|thanks to|in response to|in view of|in light of|on behalf of|according to"
+    r"|following (?:the|our|my)"
     r"|as (?:the |a |an |our )?(?:cto|ceo|cio|ciso|sre|developer|tester|lead|engineer|manager|owner|admin|operator)"
-    r"|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described|noted|stated"
+    r"|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described"
+    r"|noted|stated"
     r"|written|usual|you know|part of|everybody knows|everyone knows|we|i|they|it|he|she|there|the|our|my|this|that"
     r"|some|most|all|many people)"
-    r"|after (?:reviewing|comparing|looking|talking|discussing|reading|checking|thinking|considering|seeing|careful|long"
+    r"|after (?:reviewing|comparing|looking|talking|discussing|reading|checking|thinking|considering|seeing"
+    r"|careful|long"
     r"|much|a long|some|what happened|last night's|yesterday's|the incident|the outage|today's)"
     r"|before (?:i|we) (?:go|leave|forget|finish|log off|sign off|head|hand over|close)"
     r"|from (?:a|an|the|our|my) [\w -]{1,40}?(?:point of view|perspective|standpoint)"
     r"|(?:coming|looking|having|being|speaking|judging|thinking|hoping|preparing|worried|concerned|based on)(?= )"
-    r"|with (?:the|our|a|all the) [\w -]{1,40}? (?:coming|approaching|around|over|ahead|starting|growing|rising|running)"
+    r"|with (?:the|our|a|all the) [\w -]{1,40}? (?:coming|approaching|around|over|ahead|starting|growing"
+    r"|rising|running)"
     r"|to (?=[a-z]))"
 )
 _FOR = re.compile(
-    r"for (?:the |our |my |a |an |this |that |their )?(?:[\w'-]+ ){0,3}?(?:documentation|docs|review|audit|test|tests|demo"
-    r"|experiment|launch|reports?|board|records?|phase|meeting|safety|presentation|onboarding|compliance|reasons|campaign"
+    r"for (?:the |our |my |a |an |this |that |their )?(?:[\w'-]+ ){0,3}?(?:documentation|docs|review|audit"
+    r"|test|tests|demo"
+    r"|experiment|launch|reports?|board|records?|phase|meeting|safety|presentation|onboarding|compliance"
+    r"|reasons|campaign"
     r"|workshop|training|investigation|analysis|debugging|postmortem|post-mortem|migration|release|rollout|sale)"
     r"(?: (?:of|with|at|in) (?:the |our |my |a )?(?:[\w'-]+ ?){1,3})?"
 )
@@ -83,48 +92,88 @@ _TIMES = re.compile(
 _FRAMES = tuple(
     re.compile(text)
     for text in (
-        r"(?:i|we) (?:was|were|am|are|have been|had been|got|have) (?:told|asked|instructed|requested|ordered|reminded"
-        r"|required|advised|tasked|supposed|convinced|sure|certain)(?: with)?(?: that| to)?(?: (?:i|we) (?:need|have) to)?",
+        (
+            r"(?:i|we) (?:was|were|am|are|have been|had been|got|have) (?:told|asked|instructed|requested"
+            r"|ordered|reminded"
+            r"|required|advised|tasked|supposed|convinced|sure|certain)(?: with)?(?: that| to)?(?: (?:i"
+            r"|we) (?:need|have) to)?"
+        ),
         r"(?:i've|we've) been (?:told|asked|instructed|requested|tasked|advised)(?: that| to)?",
-        r"(?:my|our|the|this) (?:[\w-]+ ){0,2}(?:task|ticket|job|assignment|policy|contract|standard|guideline|guidelines"
-        r"|runbook|requirement|requirements|sla|slo|plan|checklist|regulation|regulations|law|test|audit|audits|review"
-        r"|team|chief|boss|manager|management|security|architect|architects|postmortem|retrospective|report|findings)"
-        r"(?: team| department)? (?:says?|states?|requires?|demands?|mandates?|stipulates?|specifies|prescribes|asks?|wants?"
-        r"|wishes|insists?|decided|has decided|agreed|has agreed|concluded|has shown|showed|shows|has revealed|revealed"
-        r"|found|confirmed|is|recommends?)(?: us| me)? (?:that|to)",
-        r"what (?:i|we|the team|they) (?:agreed on|agreed|decided|need|want|would like|have to do|must do|are asked"
-        r"|planned|need now|want now|need most)(?: for [\w' -]{1,40})? is(?: that| to)?",
-        r"it (?:has been|was|is|is being|will be) (?:decided|agreed|requested|wished|planned|required|mandated|demanded"
-        r"|desired|recommended|mandatory|essential|crucial|vital|imperative|best)(?: (?:by|from|with|in) [\w' -]{1,40}?)?"
-        r" (?:that|to)",
-        r"(?:it|that|this) (?:would|'d) (?:be|really be) (?:good|great|nice|helpful|best|wonderful|better|fantastic|perfect"
-        r"|ideal|useful|lovely|awesome|super|cool|very \w+|really \w+|a good idea|of help)(?: for \w+)? (?:if|to have)",
-        r"(?:i|we) (?:would|'d) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased|obliged"
-        r"|relieved|better|safer)(?: if| to have)",
-        r"(?:i'd|we'd) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased|better|safer)"
-        r"(?: if| to have)",
-        r"(?:i|we) (?:would |'d )?(?:rather|prefer|like|love|appreciate|request|wish|ask|hereby approve"
-        r"|approve|insist)(?: it)?(?: that| if| for)",
+        (
+            r"(?:my|our|the|this) (?:[\w-]+ ){0,2}(?:task|ticket|job|assignment|policy|contract|standard"
+            r"|guideline|guidelines"
+            r"|runbook|requirement|requirements|sla|slo|plan|checklist|regulation|regulations|law|test|audit"
+            r"|audits|review"
+            r"|team|chief|boss|manager|management|security|architect|architects|postmortem|retrospective"
+            r"|report|findings)"
+            r"(?: team| department)? (?:says?|states?|requires?|demands?|mandates?|stipulates?|specifies"
+            r"|prescribes|asks?|wants?"
+            r"|wishes|insists?|decided|has decided|agreed|has agreed|concluded|has shown|showed|shows"
+            r"|has revealed|revealed"
+            r"|found|confirmed|is|recommends?)(?: us| me)? (?:that|to)"
+        ),
+        (
+            r"what (?:i|we|the team|they) (?:agreed on|agreed|decided|need|want|would like|have to do|must do"
+            r"|are asked"
+            r"|planned|need now|want now|need most)(?: for [\w' -]{1,40})? is(?: that| to)?"
+        ),
+        (
+            r"it (?:has been|was|is|is being|will be) (?:decided|agreed|requested|wished|planned|required"
+            r"|mandated|demanded"
+            r"|desired|recommended|mandatory|essential|crucial|vital|imperative|best)(?: (?:by|from|with"
+            r"|in) [\w' -]{1,40}?)?"
+            r" (?:that|to)"
+        ),
+        (
+            r"(?:it|that|this) (?:would|'d) (?:be|really be) (?:good|great|nice|helpful|best|wonderful|better"
+            r"|fantastic|perfect"
+            r"|ideal|useful|lovely|awesome|super|cool|very \w+|really \w+|a good idea"
+            r"|of help)(?: for \w+)? (?:if|to have)"
+        ),
+        (
+            r"(?:i|we) (?:would|'d) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy"
+            r"|pleased|obliged"
+            r"|relieved|better|safer)(?: if| to have)"
+        ),
+        (
+            r"(?:i'd|we'd) (?:be|feel) (?:so |very |really |much )?(?:thankful|grateful|glad|happy|pleased"
+            r"|better|safer)"
+            r"(?: if| to have)"
+        ),
+        (
+            r"(?:i|we) (?:would |'d )?(?:rather|prefer|like|love|appreciate|request|wish|ask|hereby approve"
+            r"|approve|insist)(?: it)?(?: that| if| for)"
+        ),
         r"(?:i'd|we'd) (?:rather|prefer|like|love|appreciate)(?: it)?(?: that| if| for)",
         r"(?:i|we) (?:have|need|want) (?:you )?to (?:make sure|ensure|see to it)(?: that)?",
-        r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?is"
-        r"(?: that| to)?",
-        r"please (?:do|arrange|make|apply|handle|execute|carry out) (?:these|the following|those|the next)?"
-        r"(?: two| three| four| five| few| couple of)?(?: things| changes| steps| tasks)(?: (?:for|on) (?:our|my|the|this)"
-        r" (?!service)[\w-]+)?",
+        (
+            r"the (?:goal|idea|aim|plan|point|task|job|requirement|request|wish|decision|agreement) (?:here )?is"
+            r"(?: that| to)?"
+        ),
+        (
+            r"please (?:do|arrange|make|apply|handle|execute|carry out) (?:these|the following|those|the next)?"
+            r"(?: two| three| four| five| few| couple of)?(?: things| changes| steps| tasks)(?: (?:for"
+            r"|on) (?:our|my|the|this)"
+            r" (?!service)[\w-]+)?"
+        ),
         r"(?:i|we) (?:want|need|would like) (?:two|three|four|five|several|a few) (?:things|changes)",
     )
 )
 _IMPERATIVES_TEXT = (
-    "scale route send set drain mirror block deny allow limit roll revert undo create add remove delete disable enable "
-    "turn switch shift move split give put stop start restart retry alert notify bump reduce increase lower raise cap "
-    "throttle require enforce reject forbid ban drop make take direct forward redirect restore show tell list register "
+    "scale route send set drain mirror block deny allow limit roll revert undo create add remove delete "
+    "disable enable "
+    "turn switch shift move split give put stop start restart retry alert notify bump reduce increase lower "
+    "raise cap "
+    "throttle require enforce reject forbid ban drop make take direct forward redirect restore show tell "
+    "list register "
     "expose compress inject delay eject kick collect protect configure apply go bring cut wake"
 )
 _IMPERATIVES = frozenset(_IMPERATIVES_TEXT.split())
 _NO_IMPERATIVE_AFTER_TEXT = (
-    "to can could will would may might must shall should not don't doesn't didn't cannot can't won't never we they i he "
-    "she it you who which that and or the a an our my their your this these those its some any no in of for on with by "
+    "to can could will would may might must shall should not don't doesn't didn't cannot can't won't never "
+    "we they i he "
+    "she it you who which that and or the a an our my their your this these those its some any no in of for "
+    "on with by "
     "from at as do does did let us me them please more"
 )
 _NO_IMPERATIVE_AFTER = frozenset(_NO_IMPERATIVE_AFTER_TEXT.split())
@@ -140,7 +189,8 @@ _ASIDE = re.compile(
     r"|i said|we said|usual)|i think|i believe|i guess|by the way|as far as i know|if i remember)\b"
 )
 _TAILS = re.compile(
-    r"(?:because|since(?! (?:yesterday|today|last|this|\d))|so that|in order to|as (?:i|we|it|they|he|she|there|the|our|my|this|that|these|those)"
+    r"(?:because|since(?! (?:yesterday|today|last|this|\d))|so that|in order to|as (?:i|we|it|they|he|she"
+    r"|there|the|our|my|this|that|these|those)"
     r"|to (?:save|reduce|avoid|protect|keep|help|handle|cope|survive|get|see|prevent|free|improve|find)"
     r"|for (?:[\w-]+ ){0,2}(?:reasons|purposes|compliance|safety|documentation)$"
     r"|otherwise|or else|given that|considering|thanks|thank you|and thanks)\b"
@@ -149,12 +199,14 @@ _REMARKS = re.compile(
     r"(?:it|that|this|they) (?:was|were|is|are|broke|breaks|has|have|caused|causes|looks|hurts|makes)\b"
 )
 _UNREAL_TEXT = (
-    "wrong joke test example optional later already only allowed enough fine ok okay good right done free open off on "
+    "wrong joke test example optional later already only allowed enough fine ok okay good right done free "
+    "open off on "
     "special temporary temporarily first last all"
 )
 _UNREAL = frozenset(_UNREAL_TEXT.split())
 _TAIL_CLAUSE = re.compile(
-    r"(?:which|who) (?:(?:our |the |my )?[a-z]+ (?:has|have|had|already|just|\w+ed|wants?|needs?|likes?|asked)|is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
+    r"(?:which|who) (?:(?:our |the |my )?[a-z]+ (?:has|have|had|already|just|\w+ed|wants?|needs?|likes?"
+    r"|asked)|is|are|was|were|has|have|had|will|would|can|does|do|did|saves?|makes?|gives?"
     r"|helps?|means|looks?|seems?|\w+s)\b"
 )
 _STARTERS = frozenset(("please", "could you", "can you", "could we", "can we", "kindly", "would you", "let's", "lets"))
@@ -212,6 +264,18 @@ def _is_run_on(tokens: Sequence[Token], place: int) -> bool:
     )
 
 
+def begins_with_purpose(sentence: Sequence[Token]) -> bool:
+    """ "To keep it at 10 replicas, …": what it begins with is no order, whatever it says."""
+    spoken = [token for token in sentence if token.kind != "mark"]
+    text = _text(spoken[:4])
+    return (
+        len(spoken) > 2
+        and (text.startswith("in order to ") or (spoken[0].text.lower() == "to" and spoken[1].kind == "word"))
+        and not text.startswith(("to all ", "to every ", "to the ", "to our ", "to my ", "to a ", "to this "))
+        and any(token.text == "," for token in sentence)
+    )
+
+
 def _begins_with_me(tokens: Sequence[Token], place: int) -> bool:
     """ "For the report I need …"."""
     before = tokens[place - 1].text.lower().split()[-1:]
@@ -224,7 +288,8 @@ def _begins_with_me(tokens: Sequence[Token], place: int) -> bool:
 
 
 _CONTENT = mask(
-    "RETRY TIMEOUT BREAKER FAULT RATELIMIT MIRROR LOGIN AUTOSCALE AUDIT ALERT ROLLOUT REPORT COMPRESS MTLS STRICT EVERY "
+    "RETRY TIMEOUT BREAKER FAULT RATELIMIT MIRROR LOGIN AUTOSCALE AUDIT ALERT ROLLOUT REPORT COMPRESS MTLS "
+    "STRICT EVERY "
     "ALL SERVICENOUN"
 )
 _SWITCHED = mask("OFF ON DRAIN IT")
@@ -266,7 +331,8 @@ def is_remark(sentence: Sequence[Token]) -> bool:
 
 
 _HAPPENED = re.compile(
-    r"(?:the|our|my|something|everything|it|things|that) (?:\w+ ){0,2}(?:began|started|broke|failed|crashed|went|fell|came"
+    r"(?:the|our|my|something|everything|it|things|that) (?:\w+ ){0,2}(?:began|started|broke|failed|crashed"
+    r"|went|fell|came"
     r"|looked|happened|died|exploded|jumped|dropped|spiked|misbehaved|worked)\b"
 )
 _WISHING = frozenset(
@@ -357,7 +423,7 @@ def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
                 continue
             if by_for and _TIMES.search(_text(said)):
                 continue
-            if text.startswith("after ") and not _words(tokens[place + 1 :])[:1] == ["i"]:
+            if text.startswith("after ") and _words(tokens[place + 1 :])[:1] != ["i"]:
                 continue  # "after checking with the team, …" may say when
             if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
                 yield list(tokens[place + 1 :]), list(tokens[:place]), True
@@ -431,7 +497,7 @@ def _tailed(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
 def _parenthesised(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token], bool]]:
     """ "What we need, according to the channel, is …"."""
     commas = [i for i, token in enumerate(tokens) if token.text in (",", "(", ")", "，")]
-    for first, second in zip(commas, commas[1:], strict=False):
+    for first, second in pairwise(commas):
         inner = tokens[first + 1 : second]
         if inner and _ASIDE.match(_text(inner)) and _may_be_passed(inner, counted=False) and not _holds_names(inner):
             yield [*tokens[:first], *tokens[second + 1 :]], list(inner), True

@@ -164,7 +164,11 @@ _COUNTED = frozenset(("replicas", "instances", "pods", "copies", "replica", "ins
 def _is_wondered(words: Sequence[str]) -> bool:
     """ "could payment be …?", and not "could you …?"; "would it be good …?", and not "would it be possible …?"."""
     if words[0] in ("can", "could"):
-        if "be" in words[2:-1] and _DONE.fullmatch(words[words.index("be", 2) + 1].rstrip("?!.,")):
+        if (
+            "be" in words[2:-1]
+            and "all?" not in words
+            and _DONE.fullmatch(words[words.index("be", 2) + 1].rstrip("?!.,"))
+        ):
             return False  # "could half of it be mirrored to v2?"
         if "have" in words[2:4] and any(word.rstrip("?!.,") in _COUNTED for word in words[4:]):
             return False  # "can checkout have 20 replicas?"

@@ -108,8 +108,8 @@ class Quantities:
         if after[:1] and after[0] in _FRACTIONS and after[1:2] == ["of"] and after[2:3] in (["an"], ["a"]):
             unit = self._words[place + length + 3 : place + length + 4]
             if unit and unit[0] in UNITS:  # three quarters of an hour
-                share = float(value * _FRACTIONS[after[0]]) / 100
-                return length + 4, token_of(DURATION, piece, duration=UNITS[unit[0]] * share)
+                part = float(value * _FRACTIONS[after[0]]) / 100
+                return length + 4, token_of(DURATION, piece, duration=UNITS[unit[0]] * part)
         if after[:1] and after[0] in _FRACTIONS and value >= 1:  # three quarters
             share = value * _FRACTIONS[after[0]]
             return length + 1, token_of(AMOUNT, piece, numbers=(share,))

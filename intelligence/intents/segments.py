@@ -27,7 +27,7 @@ from intelligence.intents.context import (
 from intelligence.intents.english import PURPOSES, STATEMENT_WORDS
 from intelligence.intents.errors import AmbiguousError, IntentError
 from intelligence.intents.frames import Frame, tells_how_it_is
-from intelligence.intents.framing import introduces, is_order, is_remark, peeled, with_referent
+from intelligence.intents.framing import begins_with_purpose, introduces, is_order, is_remark, peeled, with_referent
 from intelligence.intents.intents import Intent, Question
 from intelligence.intents.lexicon import mask
 from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, Token
@@ -116,7 +116,8 @@ class Reader:
                 self._frame(sentence)
                 continue
             self._within(sentence)
-            part = self._sentence(sentence)
+            purposed = begins_with_purpose(sentence)
+            part = None if purposed else self._sentence(sentence)
             if part is not None and part.needs:
                 part = self._with_shared(sentence) or part
             if part is None or part.needs:
@@ -619,11 +620,13 @@ def _without_reason(tokens: Sequence[Token]) -> tuple[list[Token], list[Token]] 
             continue
         if words and (after_mark or _opening(words) is not None):
             reason = list(tokens[place:])
-            if not any(token.mask & _GUARDS for token in reason):
+            said = {word for token in reason for word in token.text.lower().split()}
+            if not said & _SCOPED and not any(token.mask & _GUARDS for token in reason):
                 return list(tokens[:place]), reason
     return None
 
 
+_SCOPED = frozenset(("staging", "sandbox", "dev", "development", "qa", "preprod"))
 _PARTICIPLES = frozenset(("testing", "debugging", "preparing", "investigating", "troubleshooting", "hoping", "trying"))
 """What begins a reason after a comma: "…, testing my error page"."""
 

@@ -528,7 +528,8 @@ def _pointing(found: Sequence[Token]) -> list[Token]:
 
 _NAMING, _NAMED_KIND, _FIGURES, _LISTING = mask("NAMED"), mask("SERVICENOUN"), mask("KPI"), mask("LIKE")
 _NO_FIGURE = mask(
-    "NOT IF DENY OFF HOURLY DAILY WEEKLY MONTHLY EVERYTIME WHEN UNDO number amount duration rate service version moment"
+    "NOT IF DENY OFF IT DRAIN HOURLY DAILY WEEKLY MONTHLY EVERYTIME WHEN UNDO number amount duration rate service "
+    "version moment"
 )
 _FIGURE_LINKS = frozenset(("and", ",", "or", "&", "as well as", "plus", ".", "please", "the", "our"))
 _ORDERING_WORDS = frozenset(
