@@ -62,6 +62,7 @@ _OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
 _GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
 _MOST_ATOMS = 30
 _MOST_PEELED = 2
+_MOST_READ = 8
 _IT = mask("IT")
 
 
@@ -99,6 +100,7 @@ class Reader:
     surroundings: Surroundings
     _head: list[Token] = field(default_factory=list)
     _verbs: list[Token] = field(default_factory=list)
+    _peelings: int = 0
 
     def read(self, tokens: Sequence[Token]) -> tuple[Outcome, list[str]]:
         """What the text comes to, and the parts that were not understood.
@@ -121,6 +123,7 @@ class Reader:
             if part is not None and part.needs:
                 part = self._with_shared(sentence) or part
             if part is None or part.needs:
+                self._peelings = 0
                 part = self._peeled(sentence) or part
             if part is None and len(sentences) > 1 and self._is_aside(sentence):
                 outcome += Outcome(background=(words_of(sentence),))
@@ -196,6 +199,9 @@ class Reader:
         for kept, passed, first in peeled(sentence):
             if not is_order(kept):
                 continue
+            self._peelings += 1
+            if self._peelings > _MOST_READ:
+                return None
             before = self.surroundings
             named = {name for token in services_of(passed) for name in token.names}
             if any(token.mask & _IT for token in kept) and first and len(named) > 1:
