@@ -550,6 +550,7 @@ CONCEPTS: dict[str, str] = {
     ),
     "REVISIONWORD": ("revision, rev"),
     "SHOW": (
+        "check whether, check if, see whether, find out whether, know whether, "
         "tell me, tell us, let me know, let us know, i like to know, i like to see, i would like to see, "
         "explain to me, i need to see, i wish to know, i wish to see, "
         "i need to know, we need to know, i want to know, we want to know, i'd like to know, we'd like to "
@@ -728,6 +729,7 @@ CONCEPTS: dict[str, str] = {
         "off to, in favour of, in favor of, go to, goes to, flow to, going to, go over to, go up to, go down to"
     ),
     "OF": (
+        "about the, about our, about its, "
         "upon, of, for, on, in, at, across, within, regarding, concerning, behind, against, inside, towards, "
         "as for, "
         "when it comes to, with respect to, in front of, hitting, destined for, bound for, meant for, heading to, "

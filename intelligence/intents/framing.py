@@ -69,6 +69,10 @@ def is_order(kept: Sequence[Token]) -> bool:
     words = _words(kept)
     if not words or words[0] in ASKING:
         return False
+    if {"but", "however", "although", "though"} & {token.text.lower() for token in kept} and any(
+        token.mask & NEGATED or token.text.lower().startswith(("is not", "are not")) for token in kept
+    ):
+        return False  # "…, but it is not needed"
     if words[0] not in TELLERS or len(words) < 2:
         return True
     past = words[1].endswith("ed") and words[1] not in ("need", "decided", "agreed")
@@ -316,7 +320,17 @@ def _parenthesised(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[
     commas = [i for i, token in enumerate(tokens) if token.text in (",", "(", ")", "，")]
     for first, second in pairwise(commas):
         inner = tokens[first + 1 : second]
-        if inner and ASIDE.match(_text(inner)) and _may_be_passed(inner, counted=False) and not _holds_names(inner):
+        described = (
+            bool(TAIL_CLAUSE.match(_text(inner)))
+            and not any(t.mask & NEGATED for t in inner)
+            and _may_be_passed(inner, counted=False, only=False)
+        )
+        if (
+            inner
+            and (described or ASIDE.match(_text(inner)))
+            and _may_be_passed(inner, counted=False)
+            and not _holds_names(inner)
+        ):
             yield [*tokens[:first], *tokens[second + 1 :]], list(inner), True
 
 
@@ -363,6 +377,8 @@ def _may_be_said(said: Sequence[Token], *, concluded: bool = False) -> bool:
 
 def _may_be_passed(said: Sequence[Token], *, counted: bool, only: bool = True) -> bool:
     words = set(_words(said))
+    if {"before", "forget"} <= words:
+        words -= {"forget"}
     if any(_is_imperative(said, place) for place in range(1, len(said))):
         return False
     if words & ALWAYS_BARRED or any(token.mask & NAMED and token.kind != "word" for token in said):

@@ -56,7 +56,7 @@ OPENERS = re.compile(
     r"|due to|owing to|thanks to|in response to|in view of|in light of|on behalf of|according to"
     r"|following (?:the|our|my)"
     r"|as (?:the |a |an |our )?(?:cto|ceo|cio|ciso|sre|developer|tester|lead|engineer|manager|owner|admin|operator)"
-    r"|as (?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described"
+    r"|as (?:we |i )?(?:discussed|agreed|decided|requested|planned|mentioned|announced|promised|explained|described"
     r"|noted|stated"
     r"|written|usual|you know|part of|everybody knows|everyone knows|we|i|they|it|he|she|there|the|our|my|this|that"
     r"|some|most|all|many people)"

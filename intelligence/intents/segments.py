@@ -566,6 +566,7 @@ _OPPOSING_TEXT = (
     "exemption exemptions exception exceptions excepted excluded excludes excluding spared unaffected "
     "enough twice once discuss talk talks think decide decides review reviews gone free open access allowed permitted "
     "otherwise alone separate separately different differently instead first more less fewer "
+    "needed necessary unnecessary pointless useless "
     "unlimited unrestricted privileged trusted bypass bypasses skip skips special"
 )
 _OPPOSING = frozenset(_OPPOSING_TEXT.split())
