@@ -50,7 +50,7 @@ from intelligence.intents.framing_words import (
     WANTS,
     WISHING,
 )
-from intelligence.intents.token import BACKEND, SERVICE, STRANGER, UNKNOWN, VERSION, Token
+from intelligence.intents.token import BACKEND, ROLE, SERVICE, STRANGER, UNKNOWN, VERSION, Token
 
 _MOST_WAYS = 6
 
@@ -129,6 +129,16 @@ def _begins_with_me(tokens: Sequence[Token], place: int) -> bool:
 def with_referent(kept: Sequence[Token], passed: Sequence[Token]) -> list[Token] | None:
     """ "The retries on search are flaky, so turn them off": what is switched, where one thing only can be meant."""
     spoken = [token for token in kept if token.kind != "mark" and not token.silent]
+    versions = [token for token in passed if token.kind in (VERSION, BACKEND, ROLE)]
+    of = [token for token in passed if token.kind == SERVICE]
+    if (
+        len(versions) == 1
+        and len(of) < 2
+        and sum(token.text.lower() == "it" for token in kept) == 1
+        and not any(token.kind in (SERVICE, VERSION, BACKEND, ROLE) for token in kept)
+        and any(token.kind == "amount" for token in kept)
+    ):  # "v2 of orders is great, so give it half of the traffic"
+        return [*(versions[0] if token.text.lower() == "it" else token for token in kept), *of]
     pronoun = {"it", "them", "this", "that", "these", "those"} & set(_words(kept))
     if not spoken or not pronoun or not all(token.mask & SWITCHED for token in spoken) or len(_words(kept)) > 6:
         return None
@@ -248,7 +258,12 @@ def _opened(tokens: Sequence[Token]) -> Iterator[tuple[list[Token], list[Token],
             if _may_be_passed(said, counted=not purpose and not text.startswith(("so that", "in order"))):
                 yield list(tokens[place + 1 :]), list(tokens[:place]), True
         elif (
-            (tokens[place].text.lower() in STARTERS or _is_run_on(tokens, place) or _begins_with_me(tokens, place))
+            (
+                tokens[place].text.lower() in STARTERS
+                or _is_run_on(tokens, place)
+                or _begins_with_me(tokens, place)
+                or (place > 1 and tokens[place].kind in (SERVICE, VERSION) and text.startswith(("according", "as ")))
+            )
             and (not by_for or FOR.fullmatch(_text(tokens[:place])))
             and _may_be_passed(tokens[:place], counted=False)
         ):

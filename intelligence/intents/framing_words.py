@@ -44,7 +44,7 @@ ALWAYS_BARRED = frozenset(_ALWAYS_BARRED_TEXT.split())
 NAMED = mask("country address method path url host moment header file refusals rate ratio")
 COUNTED = mask("amount number duration")
 SUBJECT_PRONOUNS = frozenset(("we", "i", "it", "there", "they"))
-SUBJECT_NOUNS = mask("TRAFFIC CONNECTIONS USER ERRORRATE LATENCY CPU MEMORY INSTANCE PROXY NOUN")
+SUBJECT_NOUNS = mask("MTLS RETRY TRAFFIC CONNECTIONS USER ERRORRATE LATENCY CPU MEMORY INSTANCE PROXY NOUN")
 NAMES_OR_NUMBERS = COUNTED | NAMED
 ONLY = mask("ONLY NOBODYBUT")
 NEGATED = mask("NOT")
@@ -159,7 +159,7 @@ _IMPERATIVES_TEXT = (
     "raise cap "
     "throttle require enforce reject forbid ban drop make take direct forward redirect restore show tell "
     "list register "
-    "expose compress inject delay eject kick collect protect configure apply go bring cut wake"
+    "encrypt expose compress inject delay eject kick collect protect configure apply go bring cut wake"
 )
 IMPERATIVES = frozenset(_IMPERATIVES_TEXT.split())
 _NO_IMPERATIVE_AFTER_TEXT = (
