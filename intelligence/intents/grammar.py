@@ -89,9 +89,15 @@ def understand(sentence: str, vocabulary: Vocabulary, *, referent: ServiceKey | 
     lexicon = english_lexicon()
     first: IntentError | None = None
     asked_back: Understanding | None = None
+    before: list[Token] | None = None
     for names_first in (False, True):
+        reading = Reading(vocabulary, lexicon, names_first=names_first)
+        said = tokens(sentence, reading)
+        if said == before:
+            break  # no word of it is a name, too
+        before = said
         try:
-            found = _understand(sentence, Reading(vocabulary, lexicon, names_first=names_first), referent)
+            found = _understand(sentence, reading, referent, said)
         except IntentError as error:
             first = first or error
             continue
@@ -109,7 +115,8 @@ def _elsewhere(sentence: str, vocabulary: Vocabulary, refusal: IntentError) -> U
     if not isinstance(refusal, ContradictionError):
         for language, english in translations(sentence, vocabulary):
             try:
-                found = _understand(english, Reading(vocabulary, english_lexicon(), repair=False), None)
+                reading = Reading(vocabulary, english_lexicon(), repair=False)
+                found = _understand(english, reading, None, tokens(english, reading))
             except (NotUnderstoodError, UnknownNameError):
                 continue
             confidence = round(found.confidence - _TRANSLATION_COSTS, 2)
@@ -117,8 +124,7 @@ def _elsewhere(sentence: str, vocabulary: Vocabulary, refusal: IntentError) -> U
     raise refusal
 
 
-def _understand(sentence: str, reading: Reading, referent: ServiceKey | None) -> Understanding:
-    said = tokens(sentence, reading)
+def _understand(sentence: str, reading: Reading, referent: ServiceKey | None, said: Sequence[Token]) -> Understanding:
     vocabulary = reading.vocabulary
     if len(said) > _MOST_TOKENS:
         raise NotUnderstoodError(sentence, nearest(sentence, vocabulary), because="too long")

@@ -62,7 +62,7 @@ _OPENINGS = tuple(tuple(phrase.split()) for phrase in PURPOSES.split(", "))
 _GREETINGS = frozenset(["hi", "hey", "hello", "dear", "thanks", "thank", "cheers", "morning"])
 _MOST_ATOMS = 30
 _MOST_PEELED = 2
-_MOST_READ = 8
+_MOST_READ = 6
 _IT = mask("IT")
 
 
