@@ -7,6 +7,7 @@ and raises MisfitError where it is not clear.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -69,6 +70,34 @@ def _each_met(needs: Sequence[int], tokens: Sequence[Token]) -> bool:
     return any(
         token.mask & first and _each_met(rest, [*tokens[:i], *tokens[i + 1 :]]) for i, token in enumerate(tokens)
     )
+
+
+NEVER = frozenset(
+    ("don't", "dont", "do not", "never", "mustn't", "must not", "shouldn't", "should not", "not", "may not")
+)
+_REFUSING = re.compile(r"\b(?:not|never|dont|\w+n't|no need to)\b")
+_TURNING = re.compile(
+    r"\b(?:turn|switch|enabl|disabl|activat|deactivat|add|creat|set|remov|delet|drop|cancel|lift|tak|touch|chang|kill)"
+    r"(?:e|ed|en|ing|ped|ting)?\b"
+)
+
+
+def forbids_a_turn(c: Clause) -> bool:
+    """Whether it is told that something be not turned on or off ("don't turn mTLS off"), which changes nothing."""
+    said = " ".join(token.text.lower() for token in c.tokens)
+    return bool(_REFUSING.search(said) and _TURNING.search(said))
+
+
+def forbids_a_refusal(c: Clause) -> bool:
+    """Whether it is told that something be not refused ("don't block anonymous users"): that lets nobody in yet."""
+    said = {token.text.lower() for token in c.tokens if token.has(_DENIED)}
+    return bool(said & NEVER) and any(token.has(mask("DENY")) and not token.has(_DENIED) for token in c.tokens)
+
+
+def forbids_an_end(c: Clause) -> bool:
+    """Whether it is told that something be not ended ("don't stop sending traffic to v1"), which changes nothing."""
+    said = {token.text.lower() for token in c.tokens if token.has(_DENIED)}
+    return bool(said & NEVER) and bool(said - NEVER or any(token.has(mask("OFF")) for token in c.tokens))
 
 
 def is_stated(c: Clause) -> bool:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError, ContradictionError
-from intelligence.intents.frames import SETUP, Frame, frame, is_stated
+from intelligence.intents.frames import NEVER, SETUP, Frame, forbids_a_turn, frame, is_stated
 from intelligence.intents.intents import (
     Alert,
     Autoscale,
@@ -299,7 +299,9 @@ def _take_off(c: Clause) -> list[Intent]:
         raise MisfitError
     if any(token.has(mask("CALL USER")) and not token.has(mask("TRAFFIC SET")) for token in c.tokens):
         raise MisfitError  # "no login, no access" asks for a login
-    if found == [Feature.FAULT] and not c.has("FAULT") and any(token.text.lower() in _NEVER for token in refusing):
+    if forbids_a_turn(c):
+        raise MisfitError  # "don't turn retries off"
+    if found == [Feature.FAULT] and not c.has("FAULT") and any(token.text.lower() in NEVER for token in refusing):
         raise MisfitError  # "don't delay cart"
     if c.of_kind("version") and found != [Feature.MIRROR]:
         raise MisfitError
@@ -307,10 +309,6 @@ def _take_off(c: Clause) -> list[Intent]:
         raise MisfitError  # "stop SQL injection" asks for the filter, and does not take it off
     return [TakeOff(found[0], target) for target in c.target()]
 
-
-_NEVER = frozenset(
-    ("don't", "dont", "do not", "never", "mustn't", "must not", "shouldn't", "should not", "not", "may not")
-)
 
 _REMOVABLE = (
     "RETRY|TIMEOUT|BREAKER|FAULT|DELAY|RATELIMIT|MIRROR|LOGIN|AUTOSCALE|AUDIT|ALERT|ROLLOUT|REPORT|COMPRESS|SQLI"

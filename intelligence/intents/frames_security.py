@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError, whole
 from intelligence.intents.errors import AmbiguousError, ContradictionError
-from intelligence.intents.frames import SETUP, Frame, frame
+from intelligence.intents.frames import SETUP, Frame, forbids_a_refusal, forbids_a_turn, frame
 from intelligence.intents.intents import (
     Access,
     AccessRule,
@@ -37,6 +37,8 @@ _OTHERWISE = frozenset(("change", "adjust", "update", "modify", "allow", "permit
 def _mtls(c: Clause) -> list[Intent]:
     without = any(token.text.lower() in _WITHOUT for token in c.tokens)
     others = [token for token in c.tokens if token.text.lower() not in _WITHOUT]
+    if forbids_a_turn(c):
+        raise MisfitError
     off = any(token.mask & mask("OFF") for token in others)
     negated = any(token.mask & mask("NOT DENY") and not token.mask & mask("OFF") for token in others)
     if without and not (off or negated):
@@ -64,6 +66,8 @@ def _mtls(c: Clause) -> list[Intent]:
 def _login(c: Clause) -> list[Intent]:
     urls = [token.names[0] for token in c.of_kind(URL)]
     spoken = [token for token in c.tokens if not token.silent]
+    if c.has("ANONYMOUS") and forbids_a_refusal(c):
+        raise MisfitError
     if len(urls) > 2 or spoken[0].text.lower() in ("log in", "sign in"):
         raise MisfitError  # "log in to cart" is nothing that we could do
     issuer = urls[0] if urls else ""
@@ -347,7 +351,7 @@ _ANYTHING = frozenset(("anything", "anything that", "whatever", "everything that
 
 
 def _threats(c: Clause) -> list[Intent]:
-    if c.has("ALLOW") and not c.has("DENY"):
+    if (c.has("ALLOW") and not c.has("DENY")) or forbids_a_refusal(c):
         raise MisfitError
     patterns = [
         threat

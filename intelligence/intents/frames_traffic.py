@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from intelligence.intents.clause import Clause, MisfitError
 from intelligence.intents.errors import AmbiguousError, ContradictionError
-from intelligence.intents.frames import SETUP, Frame, frame, is_stated
+from intelligence.intents.frames import SETUP, Frame, forbids_an_end, frame, is_stated
 from intelligence.intents.intents import (
     CreateRoute,
     Drain,
@@ -411,6 +411,8 @@ def _create_route(c: Clause) -> list[Intent]:
 
 
 def _stop_sending(c: Clause) -> list[Intent]:
+    if forbids_an_end(c):
+        raise MisfitError
     words = {token.text.lower() for token in c.tokens}
     forbidden = words & {"should not", "must not", "shouldn't", "mustn't"} and words & {
         "receive",
