@@ -115,6 +115,11 @@ class Clause:
             raise UnknownNameError("service", token.text, self.vocabulary.nearest(token.text))
         return []
 
+    @property
+    def says_all(self) -> bool:
+        """Whether it says that all services are meant."""
+        return any(token.mask & _EVERYTHING for token in self.tokens)
+
     def target(self, *, all_if_unsaid: bool = True) -> list[ServiceKey | None]:
         """Whom it is about: the named services, or [None] for all.
 
@@ -128,7 +133,7 @@ class Clause:
             return list(named)
         if self.has("IT"):
             return [self._referent()]
-        if any(token.mask & _EVERYTHING for token in self.tokens):
+        if self.says_all:
             return [None]
         if self.surroundings.framed is not None:
             return [self.surroundings.framed]

@@ -307,7 +307,14 @@ def _take_off(c: Clause) -> list[Intent]:
         raise MisfitError
     if found == [Feature.THREAT_FILTER] and not c.has("POLICY VALIDATE FILTERING"):
         raise MisfitError  # "stop SQL injection" asks for the filter, and does not take it off
-    return [TakeOff(found[0], target) for target in c.target()]
+    targets = c.target()
+    if targets == [None] and found[0] not in _OF_THE_MESH and not c.says_all:
+        targets = [c.one_service()]  # "turn off the timeout": of whom?
+    return [TakeOff(found[0], target) for target in targets]
+
+
+_OF_THE_MESH = (Feature.THREAT_FILTER, Feature.AUDIT_LOG, Feature.ALERT, Feature.REPORT, Feature.COMPRESSION)
+"""What a mesh has as a whole, often: without a service's name, all of it is meant."""
 
 
 _REMOVABLE = (

@@ -30,7 +30,7 @@ _FROM = mask("FROM")
 _TO = mask("TO")
 _AMOUNTS = mask("amount REST number")
 _DESTINATIONS = (VERSION, BACKEND, ROLE)
-_CARRIED = "TRAFFIC VERSIONNOUN ABTEST AND STEPWISE COMMUNICATION"
+_CARRIED = "TRAFFIC VERSIONNOUN ABTEST AND COMMUNICATION"
 _VERSIONS = "version|backend|role"
 
 
@@ -448,7 +448,7 @@ FRAMES: tuple[Frame, ...] = (
         "split",
         f"ROUTE|SPLIT|SET|KEEP|CREATE {_VERSIONS} amount|ratio|EVENLY|number|REST",
         f"{_S} {_CARRIED} ROUTE SPLIT SET KEEP REST BACK ADVANCE ALL BETWEEN FROM EVENLY STABLE CANARY number "
-        "USER STEPWISE POLICY NEW CREATE ALLOW ONLY",
+        "USER POLICY NEW CREATE ALLOW ONLY",
         _split,
         says="route 20% of payment traffic to v2 and the rest to v1",
         weight=4,
