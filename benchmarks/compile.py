@@ -143,7 +143,7 @@ def measure_compiler(size: int, rounds: int) -> dict[str, Any]:
     cold = []
     for _ in range(3):
         mesh = Mesh().after(Change(None, item) for item in items)
-        kinds.typed.cache_clear()
+        kinds.FORMS.clear()
         gc.collect()
         start = time.process_time()
         compiler = Compiler()

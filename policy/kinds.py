@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from policy.attached import AttachedPolicy
 from policy.authentication_policy import AuthenticationPolicy
@@ -80,10 +80,16 @@ ROUTE_KINDS: tuple[type[Route], ...] = tuple(kind for kind in _TABLE if issubcla
 _BY_KIND = {kind.KIND: kind for kind in _TABLE}
 
 
-@lru_cache(maxsize=40_000)
+FORMS: WeakKeyDictionary[Document, BaseDocument] = WeakKeyDictionary()
+"""The typed forms of documents, for as long as a mesh has them. Those of all that ever were would outgrow it."""
+
+
 def typed(document: Document) -> BaseDocument:
     """The typed form of a document that was validated before it was stored."""
-    return slim(_BY_KIND[document.kind].model_validate(json.loads(document.body)))
+    found = FORMS.get(document)
+    if found is None:
+        found = FORMS[document] = slim(_BY_KIND[document.kind].model_validate(json.loads(document.body)))
+    return found
 
 
 def gateways(mesh: Mesh) -> Iterator[Gateway]:

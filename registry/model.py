@@ -100,7 +100,7 @@ class Endpoint:
         return dict(self.labels).get(VERSION_LABEL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Document:
     """What somebody asked for: `body` is canonical JSON (sorted keys, no spaces) that `policy` has validated."""
 
