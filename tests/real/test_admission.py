@@ -35,6 +35,7 @@ from policy.reading import read_documents
 from protos.apg.admin.v1 import admin_pb2 as pb
 from registry.mesh import Mesh
 from registry.model import Change, Endpoint, Protocol, ServiceKey
+from tests.conditions import eventually
 from tests.envoys import envoy_binary
 from tests.meshes import DEADLINE, config, documents, gateway, route, running_mesh
 from tests.pure.policy.test_compiler import mesh, service
@@ -198,6 +199,12 @@ async def test_what_envoy_refuses_is_refused_by_plan_and_apply_and_nothing_is_pu
     async with running_mesh(config(tmp_path, check=default)) as running:
         await running.add_service("payment")
         await running.apply(gateway(8080))
+
+        async def published() -> bool:
+            fleet = await running.fleet()
+            return fleet.published_revision == fleet.revision
+
+        await eventually(published)
         before = await running.fleet()
         text = route("payment", name="faulty").encode()
         for call in (
